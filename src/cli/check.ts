@@ -1,0 +1,21 @@
+/** `dinopost check`: what the daemon would run with, and where each value comes from. */
+
+import { print } from "../deno/process.ts";
+import { configure } from "./configure.ts";
+import type { Command } from "./command.ts";
+import * as status from "./status.ts";
+
+export const check: Command = {
+  name: "check",
+  summary: "shows every setting, its value and where it comes from; --dev: of development",
+  options: ["--dev"],
+  run(options) {
+    const loaded = configure({ dev: options.has("--dev") });
+    if (loaded === undefined) return status.CONFIG;
+    for (const [{ name, secret }, { text, origin }] of loaded.origins) {
+      const shown = text === "" ? "" : secret ? "(not shown)" : text;
+      print(`${name}=${shown}${origin === "default" ? "" : `  # ${origin}`}`);
+    }
+    return status.OK;
+  },
+};

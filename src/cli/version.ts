@@ -1,0 +1,17 @@
+/** `dinopost version` */
+
+import { print } from "../deno/process.ts";
+import project from "../../deno.json" with { type: "json" };
+import type { Command } from "./command.ts";
+import * as status from "./status.ts";
+
+export const { version: VERSION } = project;
+
+export const version: Command = {
+  name: "version",
+  summary: "prints the version",
+  run() {
+    print(`dinopost ${VERSION}`);
+    return status.OK;
+  },
+};

@@ -1,0 +1,28 @@
+/** The process: its arguments, its output, its signals, its end. */
+
+const encoder = new TextEncoder();
+
+/** Writes whole lines to standard output. */
+export function print(text: string): void {
+  Deno.stdout.writeSync(encoder.encode(text + "\n"));
+}
+
+/** Writes whole lines to standard error. */
+export function complain(text: string): void {
+  Deno.stderr.writeSync(encoder.encode(text + "\n"));
+}
+
+export const args: readonly string[] = Deno.args;
+
+export function exit(status: number): never {
+  Deno.exit(status);
+}
+
+/** Calls back on each signal that asks a daemon to end. */
+export function onEndSignal(call: (signal: string) => void): void {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    // Windows has no SIGTERM.
+    if (Deno.build.os === "windows" && signal === "SIGTERM") continue;
+    Deno.addSignalListener(signal, () => call(signal));
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Takes connections from a listener until it is closed.
+ *
+ * Promises: no failure of `accept` ends it but the listener's own end. When descriptors run
+ * out it waits a little longer each time, at most a second, and goes on; the runtime's own
+ * accept loops stop for good there.
+ */
+
+import type { Clock, Connection, Listener, Log } from "../ports.ts";
+
+const FIRST_PAUSE = 20;
+const LONGEST_PAUSE = 1_000;
+
+export async function acceptAll(
+  listener: Listener,
+  take: (connection: Connection) => void,
+  { clock, log, isOver }: { clock: Clock; log: Log; isOver: () => boolean },
+): Promise<void> {
+  let pause = 0;
+  while (!isOver()) {
+    try {
+      const connection = await listener.accept();
+      if (pause > 0) log("info", "accepting connections again", { port: listener.addr.port });
+      pause = 0;
+      take(connection);
+    } catch (error) {
+      if (isOver()) return;
+      // A client that left the queue is no trouble of ours.
+      if (error instanceof Error && error.name === "ConnectionAborted") continue;
+      if (pause === 0) log("error", "cannot accept connections", { error: String(error) });
+      pause = Math.min(LONGEST_PAUSE, pause === 0 ? FIRST_PAUSE : pause * 2);
+      await new Promise<void>((resolve) => clock.timer(pause, resolve));
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Which clients may use the server: by network, by address, or by host name (RFC 5321 §7.9
+ * leaves it to the site).
+ *
+ * Promises: with nothing allowed, nobody is; an IPv4 client is the same whether it comes
+ * over an IPv4 or an IPv6 socket.
+ *
+ * A host name stands for the addresses it resolves to, remembered for a minute. A client
+ * that is none of them may still have a name of the list by reverse DNS, if that name
+ * resolves back to it (RFC 8601 §2.7.3 calls it iprev). When names cannot be looked up, old
+ * answers go on counting; a client that only they could admit is told to come again.
+ */
+
+import ipaddr from "ipaddr.js";
+import { type Clock, LookupError, type Resolver } from "../ports.ts";
+
+export type Verdict = "allowed" | "refused" | "unknown";
+
+export interface AccessList {
+  readonly networks: readonly { readonly address: string; readonly prefix: number }[];
+  /** In lower case. */
+  readonly hosts: readonly string[];
+}
+
+const REMEMBERED = 60_000;
+/** After a failure the name is asked for again sooner. */
+const FAILURE_REMEMBERED = 5_000;
+
+interface Known {
+  readonly addresses: readonly string[];
+  readonly failed: boolean;
+  readonly until: number;
+}
+
+export class Access {
+  readonly #networks: readonly [ipaddr.IPv4 | ipaddr.IPv6, number][];
+  readonly #hosts: readonly string[];
+  readonly #resolver: Resolver;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, Known>();
+  readonly #asking = new Map<string, Promise<Known>>();
+
+  constructor({ networks, hosts }: AccessList, resolver: Resolver, clock: Clock) {
+    const literal = hosts.filter((host) => ipaddr.isValid(host));
+    this.#hosts = hosts.filter((host) => !ipaddr.isValid(host));
+    this.#networks = [
+      ...networks.map(({ address, prefix }) => plainNetwork(address, prefix)),
+      ...literal.map((address) => plainNetwork(address, 128)),
+    ];
+    this.#resolver = resolver;
+    this.#clock = clock;
+  }
+
+  check(address: string): Verdict | Promise<Verdict> {
+    const client = ipaddr.process(address);
+    const inNetwork = this.#networks.some(([network, prefix]) =>
+      client.kind() === network.kind() && client.match(network, prefix)
+    );
+    if (inNetwork) return "allowed";
+    return this.#hosts.length === 0 ? "refused" : this.#checkHosts(client.toString());
+  }
+
+  async #checkHosts(address: string): Promise<Verdict> {
+    const known = await Promise.all(this.#hosts.map((host) => this.#lookUp(host)));
+    if (known.some(({ addresses }) => addresses.includes(address))) return "allowed";
+    try {
+      const names = await this.#resolver.names(address);
+      for (const name of names.map((name) => name.toLowerCase().replace(/\.$/, ""))) {
+        if (!this.#hosts.includes(name)) continue;
+        if ((await this.#resolver.addresses(name)).map(plain).includes(address)) return "allowed";
+      }
+    } catch (error) {
+      if (!(error instanceof LookupError)) throw error;
+      return "unknown";
+    }
+    return known.some(({ failed }) => failed) ? "unknown" : "refused";
+  }
+
+  /** Many clients that come at once ask once. */
+  async #lookUp(host: string): Promise<Known> {
+    const known = this.#known.get(host);
+    if (known !== undefined && this.#clock.monotonic() < known.until) return known;
+    let asking = this.#asking.get(host);
+    if (asking === undefined) {
+      asking = this.#ask(host, known).finally(() => this.#asking.delete(host));
+      this.#asking.set(host, asking);
+    }
+    return await asking;
+  }
+
+  async #ask(host: string, before: Known | undefined): Promise<Known> {
+    let found: Known;
+    try {
+      const addresses = (await this.#resolver.addresses(host)).map(plain);
+      found = { addresses, failed: false, until: this.#clock.monotonic() + REMEMBERED };
+    } catch (error) {
+      if (!(error instanceof LookupError)) throw error;
+      const addresses = before?.addresses ?? [];
+      found = { addresses, failed: true, until: this.#clock.monotonic() + FAILURE_REMEMBERED };
+    }
+    this.#known.set(host, found);
+    return found;
+  }
+}
+
+/** `::ffff:192.0.2.1` is written `192.0.2.1`; every address has one spelling. */
+export function plain(address: string): string {
+  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+}
+
+function plainNetwork(address: string, prefix: number): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  const base = ipaddr.parse(address);
+  if (base instanceof ipaddr.IPv6 && base.isIPv4MappedAddress() && prefix >= 96) {
+    return [base.toIPv4Address(), prefix - 96];
+  }
+  return [base, Math.min(prefix, base.kind() === "ipv4" ? 32 : 128)];
+}

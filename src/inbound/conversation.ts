@@ -1,0 +1,220 @@
+/**
+ * The one socket loop: reads octets for the session, sends what it says, and fetches what it
+ * asks for. All decisions are the session's.
+ *
+ * Promises: one write for all replies to what one read brought; no reading while a reply or
+ * an answer is outstanding, so that a client cannot run ahead of what is done for it; every
+ * wait for the client has an absolute deadline; the connection is closed at the end,
+ * whatever that end is.
+ *
+ * On failure of the connection the conversation ends quietly; a failure of the host becomes
+ * a temporary refusal.
+ */
+
+import type { Clock, Connection, Log } from "../ports.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type { Session } from "../smtp/session.ts";
+import type { State } from "../smtp/state.ts";
+import { Deadline } from "./deadline.ts";
+
+/** Whom the session's questions go to. */
+export interface Host {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly commandTimeout: number;
+  readonly dataTimeout: number;
+  /** A refusal, or none. */
+  ask(state: State & { at: "asking" }): Reply | undefined | Promise<Reply | undefined>;
+  /** Takes a message; resolves once it is safe, or refused. Never rejects. */
+  deliver(state: State & { at: "committing" }): Promise<Reply>;
+}
+
+const SMALL_BUFFER = 8 * 1024;
+const LARGE_BUFFER = 64 * 1024;
+/** How long, and how much, a client may go on sending to a session that is over. */
+const LINGER_TIME = 2_000;
+const LINGER_OCTETS = 1024 * 1024;
+
+const encoder = new TextEncoder();
+
+export class Conversation {
+  readonly #connection: Connection;
+  readonly #session: Session;
+  readonly #host: Host;
+  readonly #deadline: Deadline;
+  #reading = false;
+  #buffer = new Uint8Array(SMALL_BUFFER);
+  #pendingRead: Promise<number | null> | undefined;
+  #seen = -1;
+  #commandSince = 0;
+  #contentSince: number | undefined;
+  #lastSaid: Promise<void> | undefined;
+
+  constructor(connection: Connection, session: Session, host: Host) {
+    this.#connection = connection;
+    this.#session = session;
+    this.#host = host;
+    this.#deadline = new Deadline(host.clock, () => this.#timeout());
+  }
+
+  /**
+   * Ends with the connection closed. Whether the client may talk at all is waited for before
+   * the greeting: what it sends until then, it sends too early (RFC 5321 §4.3.1).
+   */
+  async run(refusal: Reply | undefined | Promise<Reply | undefined>): Promise<void> {
+    try {
+      this.#pendingRead = this.#connection.read(this.#buffer);
+      const early = isSettled(this.#pendingRead);
+      this.#session.answer({ kind: "opened", refusal: await refusal, early: await early });
+      while (this.#session.state.at !== "closed") await this.#turn();
+      await this.#leave();
+    } catch (error) {
+      this.#host.log("debug", "connection lost", { error: String(error) });
+    } finally {
+      this.#deadline.clear();
+      this.close();
+    }
+  }
+
+  /** The server is to end: says so as soon as nothing is under way. */
+  stop(): void {
+    this.#interrupt({ kind: "stop" });
+  }
+
+  /** Cuts the connection. */
+  close(): void {
+    try {
+      this.#connection.close();
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const { state } = this.#session;
+    switch (state.at) {
+      case "asking": {
+        const answer = this.#host.ask(state);
+        const refusal = answer instanceof Promise ? await this.#work(answer) : answer;
+        return this.#session.answer({ kind: "verdict", refusal });
+      }
+      case "committing": {
+        const reply = await this.#work(this.#host.deliver(state));
+        return this.#session.answer({ kind: reply.code < 400 ? "committed" : "refused", reply });
+      }
+      default:
+        await this.#flush();
+        if (this.#session.wantsOctets) await this.#read();
+    }
+  }
+
+  async #work<T>(work: Promise<T>): Promise<T> {
+    this.#deadline.set(Infinity);
+    return await work;
+  }
+
+  async #read(): Promise<void> {
+    this.#setDeadline();
+    this.#reading = true;
+    const count = await this.#nextOctets();
+    this.#reading = false;
+    if (count === null) throw new Error("the client closed the connection");
+    this.#session.receive(this.#buffer.subarray(0, count));
+    if (!this.#session.wantsOctets) return;
+    if (this.#session.state.at === "idle") {
+      if (this.#buffer.length > SMALL_BUFFER) this.#buffer = new Uint8Array(SMALL_BUFFER);
+    } else if (count === this.#buffer.length && count < LARGE_BUFFER) {
+      this.#buffer = new Uint8Array(LARGE_BUFFER);
+    }
+  }
+
+  async #nextOctets(): Promise<number | null> {
+    const read = this.#pendingRead ?? this.#connection.read(this.#buffer);
+    this.#pendingRead = undefined;
+    return await read;
+  }
+
+  /** Sends the replies in one piece; a client that does not read them is waited for only so long. */
+  async #flush(): Promise<void> {
+    const text = this.#session.takeReplies();
+    if (text === "") return;
+    let octets = encoder.encode(text);
+    this.#deadline.set(this.#host.clock.monotonic() + this.#host.commandTimeout);
+    while (octets.length > 0) {
+      const count = await this.#connection.write(octets);
+      octets = octets.subarray(count);
+    }
+  }
+
+  /**
+   * Every command has its time from when the one before it was dealt with, and every message
+   * from when its content may begin; octets that trickle in move neither.
+   */
+  #setDeadline(): void {
+    const { clock, commandTimeout, dataTimeout } = this.#host;
+    const { state, completed } = this.#session;
+    const now = clock.monotonic();
+    if (completed !== this.#seen) {
+      this.#seen = completed;
+      this.#commandSince = now;
+    }
+    const inContent = state.at === "content" || state.at === "chunk" ||
+      (state.at === "mail" && state.mail.received !== undefined);
+    this.#contentSince = inContent ? this.#contentSince ?? now : undefined;
+    const command = this.#commandSince + commandTimeout;
+    const content = (this.#contentSince ?? Infinity) + dataTimeout;
+    this.#deadline.set(state.at === "content" ? content : Math.min(command, content));
+  }
+
+  #timeout(): void {
+    if (this.#reading && this.#session.state.at !== "closed") this.#interrupt({ kind: "timeout" });
+    else this.close();
+  }
+
+  /**
+   * The session hears of it at once. If that ends it while a read is outstanding, its last
+   * replies go out beside that read.
+   */
+  #interrupt(input: { kind: "timeout" | "stop" }): void {
+    this.#session.answer(input);
+    if (this.#reading && this.#session.state.at === "closed") {
+      this.#sayLast().catch(() => this.close());
+    }
+  }
+
+  /** Sends the last replies and ends our side; once, whoever asks first. */
+  #sayLast(): Promise<void> {
+    return this.#lastSaid ??= this.#flush().then(() => {
+      this.#deadline.set(this.#host.clock.monotonic() + LINGER_TIME);
+      return this.#connection.closeWrite();
+    });
+  }
+
+  /**
+   * Closing a socket with octets unread resets it, and the client may never see the last
+   * reply. So what it still sends is read for a while and dropped.
+   */
+  async #leave(): Promise<void> {
+    const { state } = this.#session;
+    if (state.at === "closed" && state.polite) return await this.#flush();
+    await this.#sayLast();
+    let left = LINGER_OCTETS;
+    while (left > 0) {
+      const count = await this.#nextOctets();
+      if (count === null) return;
+      left -= count;
+    }
+  }
+}
+
+/**
+ * Whether a read has found octets waiting. A read that can be served at once settles within
+ * a few turns of the microtask queue; no timer is spent on each connection to find out.
+ */
+async function isSettled(read: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = () => settled = true;
+  read.then(note, note);
+  for (let turn = 0; turn < 8 && !settled; turn++) await undefined;
+  return settled;
+}

@@ -1,0 +1,270 @@
+/**
+ * An SMTP server: listens, lets clients in, and hands each message to a handler through
+ * middleware. It knows nothing of what becomes of messages; the relay is one user of it.
+ *
+ * Promises: `listenAndServe` has bound every address before it first waits, or has bound
+ * none and rejects with a ListenError; `shutdown` answers no message with 250 that the
+ * handler has not, and ends in time.
+ */
+
+import { newId } from "../mail/id.ts";
+import type { Envelope } from "../mail/envelope.ts";
+import type { Connection, Endpoint, Listener, World } from "../ports.ts";
+import type { Reply } from "../smtp/reply.ts";
+import * as replies from "../smtp/replies.ts";
+import { Session } from "../smtp/session.ts";
+import type { Rules, State } from "../smtp/state.ts";
+import type { Recipient, Sender } from "../smtp/transaction.ts";
+import { acceptAll } from "./acceptor.ts";
+import { type Access, plain } from "./access.ts";
+import { Conversation, type Host } from "./conversation.ts";
+import { compose, type Handler, type Middleware } from "../mail/handler.ts";
+import { listenOn } from "./listen.ts";
+
+/** What may be asked before a message comes; the answer is a refusal, or none. */
+export interface Checks {
+  sender?(sender: Sender, address: string): Answer;
+  recipient?(recipient: Recipient, sender: Sender, address: string): Answer;
+  /** Is there room for a message now? */
+  content?(sender: Sender, recipients: readonly Recipient[], address: string): Answer;
+}
+
+type Answer = Reply | undefined | Promise<Reply | undefined>;
+
+/** Durations in milliseconds, sizes in octets. */
+export interface ServerOptions extends Partial<Rules> {
+  readonly handler: Handler;
+  readonly addresses?: readonly string[];
+  /** 0 for any free one, the same on every address. */
+  readonly port?: number;
+  readonly maxClients?: number;
+  readonly maxClientsPerAddress?: number;
+  readonly commandTimeout?: number;
+  readonly dataTimeout?: number;
+  /** Absent: every client may use the server. */
+  readonly access?: Access;
+  readonly checks?: Checks;
+  /** Sees the lines of all sessions, each with the number of its session, while it is on. */
+  readonly audit?: {
+    readonly on: boolean;
+    line(session: number, side: "C" | "S", text: string): void;
+  };
+}
+
+export const DEFAULTS = {
+  addresses: ["::", "0.0.0.0"],
+  port: 2525,
+  hostname: "localhost",
+  banner: "Dinopost ready",
+  maxSize: 10 * 1024 * 1024,
+  maxRecipients: 100,
+  maxUnknownCommands: 5,
+  bareNewline: "reject",
+  maxClients: 1000,
+  maxClientsPerAddress: 100,
+  commandTimeout: 15 * 60_000,
+  dataTimeout: 10 * 60_000,
+} as const;
+
+export class Server {
+  readonly #options: ServerOptions & typeof DEFAULTS;
+  readonly #world: World;
+  readonly #middleware: Middleware[] = [];
+  readonly #clients = new Map<Conversation, string>();
+  readonly #perAddress = new Map<string, number>();
+  #listeners: Listener[] = [];
+  #handle: Handler;
+  #sessions = 0;
+  #phase: "new" | "serving" | "stopping" | "stopped" = "new";
+  #whenEmpty: (() => void) | undefined;
+  #whenStopped: Promise<void> = Promise.resolve();
+
+  constructor(options: ServerOptions, world: World) {
+    this.#options = { ...DEFAULTS, ...given(options) } as ServerOptions & typeof DEFAULTS;
+    this.#world = world;
+    this.#handle = options.handler;
+  }
+
+  /** Puts middleware around the handler; the first one used is outermost. */
+  use(...middleware: Middleware[]): this {
+    if (this.#phase !== "new") throw new Error("use middleware: the server is serving already");
+    this.#middleware.push(...middleware);
+    return this;
+  }
+
+  /** Settles when the server has stopped; rejects where it cannot listen. */
+  async listenAndServe(): Promise<void> {
+    if (this.#phase !== "new") throw new Error("listen: the server has been started before");
+    const { addresses, port, handler } = this.#options;
+    this.#listeners = listenOn(addresses, port, this.#world);
+    this.#phase = "serving";
+    this.#handle = compose(this.#middleware, handler);
+    const { clock, log } = this.#world;
+    const isOver = () => this.#phase === "stopped";
+    const take = (connection: Connection) => this.#take(connection);
+    await Promise.all(
+      this.#listeners.map((listener) => acceptAll(listener, take, { clock, log, isOver })),
+    );
+    await this.#whenStopped;
+  }
+
+  /** The first address that is listened on. */
+  get address(): Endpoint {
+    if (this.#listeners.length === 0) throw new Error("address: the server is not listening");
+    return this.#listeners[0].addr;
+  }
+
+  get addresses(): readonly Endpoint[] {
+    return this.#listeners.map(({ addr }) => addr);
+  }
+
+  get activeClients(): number {
+    return this.#clients.size;
+  }
+
+  /**
+   * New clients are sent away; sessions between messages are told 421; content under way may
+   * still become a message. What is not over within the time is cut.
+   */
+  shutdown({ within = 30_000 }: { within?: number } = {}): Promise<void> {
+    if (this.#phase === "serving") this.#whenStopped = this.#stop(within);
+    return this.#whenStopped;
+  }
+
+  async #stop(within: number): Promise<void> {
+    this.#phase = "stopping";
+    for (const conversation of this.#clients.keys()) conversation.stop();
+    await this.#drained(within);
+    this.#phase = "stopped";
+    for (const listener of this.#listeners) listener.close();
+    for (const conversation of this.#clients.keys()) conversation.close();
+  }
+
+  async #drained(within: number): Promise<void> {
+    if (this.#clients.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#world.clock.timer(within, resolve);
+      this.#whenEmpty = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  #take(connection: Connection): void {
+    const address = plain(connection.remoteAddr.hostname);
+    const number = ++this.#sessions;
+    const { audit } = this.#options;
+    const session = new Session(
+      this.#options,
+      audit && {
+        get on() {
+          return audit.on;
+        },
+        line: (side, text) => audit.line(number, side, text),
+      },
+    );
+    const host = this.#hostFor(address, connection.remoteAddr.port);
+    const conversation = new Conversation(connection, session, host);
+    const refusal = this.#refusal(address);
+    this.#clients.set(conversation, address);
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    conversation.run(refusal).finally(() => this.#forget(conversation, address));
+  }
+
+  #forget(conversation: Conversation, address: string): void {
+    this.#clients.delete(conversation);
+    const left = this.#perAddress.get(address)! - 1;
+    if (left > 0) this.#perAddress.set(address, left);
+    else this.#perAddress.delete(address);
+    if (this.#clients.size === 0) this.#whenEmpty?.();
+  }
+
+  /** Why a client that comes now may not stay. */
+  #refusal(address: string): Answer {
+    const { hostname, maxClients, maxClientsPerAddress, access } = this.#options;
+    if (this.#phase !== "serving") return replies.stopping(hostname);
+    if (this.#clients.size >= maxClients) return replies.tooManyClients;
+    if ((this.#perAddress.get(address) ?? 0) >= maxClientsPerAddress) {
+      return replies.tooManyFromAddress(address);
+    }
+    return this.#orFailed(() => {
+      const verdict = access?.check(address) ?? "allowed";
+      return verdict instanceof Promise
+        ? verdict.then((verdict) => refusalFor(verdict, address))
+        : refusalFor(verdict, address);
+    });
+  }
+
+  #hostFor(address: string, port: number): Host {
+    const { commandTimeout, dataTimeout } = this.#options;
+    const { clock, log } = this.#world;
+    return {
+      clock,
+      log,
+      commandTimeout,
+      dataTimeout,
+      ask: (state) => this.#ask(state, address),
+      deliver: (state) => this.#deliver(state, address, port),
+    };
+  }
+
+  #ask({ mail, question }: State & { at: "asking" }, address: string): Answer {
+    const { checks } = this.#options;
+    if (checks === undefined) return undefined;
+    return this.#orFailed(() => {
+      switch (question.about) {
+        case "sender":
+          return checks.sender?.(mail.sender, address);
+        case "recipient":
+          return checks.recipient?.(question.recipient, mail.sender, address);
+        case "content":
+          return checks.content?.(mail.sender, [...mail.recipients.values()], address);
+      }
+    });
+  }
+
+  #orFailed(ask: () => Answer): Answer {
+    try {
+      const answer = ask();
+      return answer instanceof Promise ? answer.catch((error) => this.#failed(error)) : answer;
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  async #deliver(state: State & { at: "committing" }, address: string, port: number) {
+    const { clock, random } = this.#world;
+    const { peer, transaction, content } = state;
+    const envelope: Envelope = {
+      id: newId(clock, random),
+      client: { address, port, helo: peer.helo!, esmtp: peer.esmtp },
+      ...transaction,
+      content,
+      receivedAt: clock.now(),
+    };
+    try {
+      return await this.#handle(envelope);
+    } catch (error) {
+      return this.#failed(error, envelope.id);
+    }
+  }
+
+  /** A fault of whoever handles mail here is no reason to lose it: the client tries again. */
+  #failed(error: unknown, id?: string): Reply {
+    const detail = error instanceof Error ? error.stack ?? error.message : String(error);
+    this.#world.log("error", "could not serve a client", { id, error: detail });
+    return replies.notStored;
+  }
+}
+
+function refusalFor(verdict: "allowed" | "refused" | "unknown", address: string) {
+  if (verdict === "refused") return replies.clientNotAllowed(address);
+  return verdict === "unknown" ? replies.clientUnresolved(address) : undefined;
+}
+
+/** The options that are set: `undefined` does not hide a default. */
+function given<T extends object>(options: T): Partial<T> {
+  const set = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(set) as Partial<T>;
+}

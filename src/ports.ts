@@ -1,0 +1,120 @@
+/**
+ * What the stages need of the world, as interfaces: `deno/` serves them in the daemon,
+ * `tests/fakes/` in tests.
+ */
+
+import type { Envelope } from "./mail/envelope.ts";
+
+/** Milliseconds throughout. */
+export interface Clock {
+  /** The time of day, for what is stored or shown. It may jump. */
+  now(): number;
+  /** Time that never jumps, for deadlines. */
+  monotonic(): number;
+  /** Calls back once; the returned function takes that back. */
+  timer(delay: number, call: () => void): () => void;
+}
+
+export interface Random {
+  /** Fills with octets that nobody can guess. */
+  fill(octets: Uint8Array<ArrayBuffer>): void;
+}
+
+export interface Endpoint {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** A stream of octets to a client. What a `Deno.TcpConn` has, so that one can be used as it is. */
+export interface Connection {
+  readonly remoteAddr: Endpoint;
+  /** Octets read into the buffer; `null` at the end. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Octets written, which may be fewer than given. */
+  write(octets: Uint8Array): Promise<number>;
+  /** Ends our side: the peer reads what was written, then the end. */
+  closeWrite(): Promise<void>;
+  close(): void;
+}
+
+export interface Listener {
+  readonly addr: Endpoint;
+  accept(): Promise<Connection>;
+  close(): void;
+}
+
+/** An address that cannot be listened on, and why, in words for the operator. */
+export class ListenError extends Error {
+  override name = "ListenError";
+
+  constructor(
+    readonly endpoint: Endpoint,
+    readonly reason: "in use" | "no such address" | "not permitted" | "other",
+    detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+export interface Net {
+  /** Throws a ListenError. */
+  listen(endpoint: Endpoint): Listener;
+}
+
+/** Names that cannot be looked up now; nothing is known about them. */
+export class LookupError extends Error {
+  override name = "LookupError";
+}
+
+export interface Resolver {
+  /** The addresses of a host; none if it has none. Throws a LookupError. */
+  addresses(host: string): Promise<readonly string[]>;
+  /** The names of an address; none if it has none. Throws a LookupError. */
+  names(address: string): Promise<readonly string[]>;
+}
+
+export type LogLevel = "debug" | "info" | "warning" | "error";
+
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Takes events; never throws, never waits. */
+export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
+
+/** There is no room for a message now; later there may be. */
+export class StoreFullError extends Error {
+  override name = "StoreFullError";
+}
+
+/** Keeps messages. */
+export interface Store {
+  /** Resolves once the message is kept; rejects where it is not, with nothing left behind. */
+  commit(envelope: Envelope): Promise<void>;
+  list(): Promise<readonly Envelope[]>;
+  /** Recipients by what has become of them: all that were accepted, each in one place. */
+  stats(): Promise<StoreStats>;
+}
+
+export interface StoreStats {
+  readonly accepted: number;
+  readonly queued: number;
+  readonly captured: number;
+}
+
+/** Everything that surrounds a server. */
+export interface World {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly net: Net;
+  readonly resolver: Resolver;
+  readonly log: Log;
+}
+
+/** What settings are read from. */
+export interface Environment {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly processors: number;
+  hostname(): string | undefined;
+  readText(path: string): string | { readonly missing: boolean; readonly reason: string };
+  /** The lines of a settings file. */
+  parseLines(text: string): Record<string, string>;
+}

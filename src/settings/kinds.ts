@@ -1,0 +1,216 @@
+/** The kinds of values that settings have. */
+
+import ipaddr from "ipaddr.js";
+import { isDomain, parseMailbox } from "../smtp/address.ts";
+import type { Kind } from "./setting.ts";
+
+const kind = <T>(accepted: string, read: Kind<T>["read"]): Kind<T> => ({ accepted, read });
+
+export const text: Kind<string> = kind("text on one line", (text) =>
+  // deno-lint-ignore no-control-regex -- control characters are what must not pass
+  /[\x00-\x1f\x7f]/.test(text) ? undefined : text);
+
+export const secret: Kind<string> = kind("text", (text) => text);
+
+export const boolean: Kind<boolean> = kind(
+  "true, false, 1 or 0",
+  (text) =>
+    ({ true: true, 1: true, false: false, 0: false } as Record<string, boolean>)[
+      text.toLowerCase()
+    ],
+);
+
+export const choice = <T extends string>(...choices: T[]): Kind<T> =>
+  kind(choices.join(" or "), (text) => choices.find((each) => each === text));
+
+export const whole = (least: number, most: number): Kind<number> =>
+  kind(`a whole number from ${least} to ${most}`, (text) => {
+    const number = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
+    return number >= least && number <= most ? number : undefined;
+  });
+
+export const port: Kind<number> = { ...whole(0, 65535), accepted: "a port from 0 to 65535" };
+
+const UNITS = { "": 1, s: 1, m: 60, h: 3600, d: 86400 } as Record<string, number>;
+
+/** In milliseconds. */
+export const duration = (least: string): Kind<number> =>
+  kind(`a duration such as 90s, 15m, 4h or 5d, at least ${least}`, (text) => {
+    const time = milliseconds(text);
+    return time !== undefined && time >= milliseconds(least)! ? time : undefined;
+  });
+
+function milliseconds(text: string): number | undefined {
+  const [, number, unit] = /^([0-9]{1,9})([smhd]?)$/.exec(text) ?? [];
+  return number === undefined ? undefined : Number(number) * UNITS[unit] * 1000;
+}
+
+/** In octets. */
+export const size = (least: string, most: string): Kind<number> =>
+  kind(`a size such as 500KB or 10MiB, from ${least} to ${most}`, (text) => {
+    const octets = octetsOf(text);
+    return octets !== undefined && octets >= octetsOf(least)! && octets <= octetsOf(most)!
+      ? octets
+      : undefined;
+  });
+
+function octetsOf(text: string): number | undefined {
+  const [, number, unit, binary] = /^([0-9]{1,12}) ?(?:([KMGT])(i?)B|B?)$/i.exec(text) ?? [];
+  if (number === undefined) return undefined;
+  const power = unit === undefined ? 0 : "KMGT".indexOf(unit.toUpperCase()) + 1;
+  return Number(number) * (binary ? 1024 : 1000) ** power;
+}
+
+export interface Rate {
+  readonly count: number;
+  readonly period: number;
+}
+
+export const rate: Kind<Rate> = kind("a rate such as 100/1h", (text, environment) => {
+  const [, number, rest] = /^([0-9]+)\/([0-9]*[smhd])$/.exec(text) ?? [];
+  const count = whole(1, 1e9).read(number ?? "", environment);
+  const period = milliseconds(/^[0-9]/.test(rest ?? "") ? rest : `1${rest}`);
+  return count === undefined || !period ? undefined : { count, period };
+});
+
+/** Items parted by commas, each of a kind. */
+export const list = <T>(item: Kind<T>, accepted: string): Kind<readonly T[]> =>
+  kind(accepted, (text, environment) => {
+    const items = text.split(",").map((each) => each.trim()).filter((each) => each !== "")
+      .map((each) => item.read(each, environment));
+    return items.length > 0 && items.every((each) => each !== undefined) ? items as T[] : undefined;
+  });
+
+export const address: Kind<string> = kind("an IP address", (text) => {
+  const bare = text.replace(/^\[(.*)\]$/, "$1");
+  return ipaddr.IPv4.isValidFourPartDecimal(bare) || ipaddr.IPv6.isValid(bare) ? bare : undefined;
+});
+
+/** A block of addresses; a single address is a block of one. */
+export interface Network {
+  readonly address: string;
+  readonly prefix: number;
+}
+
+export const network: Kind<Network> = kind("an address or CIDR block", (text, environment) => {
+  const [, head, bits] = /^([^/]+)(?:\/([0-9]{1,3}))?$/.exec(text) ?? [];
+  const base = address.read(head ?? "", environment);
+  if (base === undefined) return undefined;
+  const most = base.includes(":") ? 128 : 32;
+  const prefix = bits === undefined ? most : Number(bits);
+  return prefix <= most ? { address: base, prefix } : undefined;
+});
+
+export const domain: Kind<string> = kind(
+  "a domain name",
+  (text) => isDomain(text) ? text.toLowerCase() : undefined,
+);
+
+export const hostOrAddress: Kind<string> = kind(
+  "a host name or address",
+  (text, environment) => address.read(text, environment) ?? domain.read(text, environment),
+);
+
+/** `host:port`, `[address]:port`, `:port`; the host of the last is empty. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number | undefined;
+}
+
+const endpointOf = (text: string, portNeeded: boolean): Endpoint | undefined => {
+  const [, host, digits] = /^(\[[^\]]+\]|[^:[\]]*)(?::([0-9]{1,5}))?$/.exec(text) ??
+    (ipaddr.IPv6.isValid(text) ? [text, text, undefined] : []);
+  if (host === undefined || (digits === undefined && portNeeded)) return undefined;
+  const bare = host.replace(/^\[(.*)\]$/, "$1");
+  if (bare !== "" && !ipaddr.isValid(bare) && !isDomain(bare)) return undefined;
+  const port = digits === undefined ? undefined : Number(digits);
+  return port !== undefined && port > 65535 ? undefined : { host: bare, port };
+};
+
+export const listenAddress: Kind<Endpoint> = kind(
+  "host:port or :port",
+  (text) => endpointOf(text, true),
+);
+
+export const dnsServer: Kind<Endpoint> = kind("address or address:port", (text) => {
+  const endpoint = endpointOf(text, false);
+  return endpoint !== undefined && ipaddr.isValid(endpoint.host) ? endpoint : undefined;
+});
+
+export const path: Kind<string> = text;
+
+export const existingFile: Kind<string> = kind(
+  "a file that can be read",
+  (text, environment) => typeof environment.readText(text) === "string" ? text : undefined,
+);
+
+/** Whole addresses, or domains whose every address is meant. */
+export const addressOrDomain: Kind<string> = kind(
+  "an address or domain",
+  (text) => parseMailbox(text) !== undefined || isDomain(text) ? text : undefined,
+);
+
+export const mailbox: Kind<string> = kind(
+  "an address user@domain",
+  (text) => parseMailbox(text) === undefined ? undefined : text,
+);
+
+/** `user:password` pairs; in a file one a line. */
+export const users: Kind<ReadonlyMap<string, string>> = kind(
+  "user:password pairs, parted by commas, or one a line in a file",
+  (text) => {
+    const pairs = text.split(text.includes("\n") ? /\r?\n/ : /,|\r?\n/)
+      .map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"))
+      .map((line) => /^([^:]+):(.+)$/.exec(line)?.slice(1) as [string, string] | undefined);
+    const sound = pairs.length > 0 && pairs.every((pair) => pair !== undefined);
+    return sound ? new Map(pairs as [string, string][]) : undefined;
+  },
+);
+
+export const relayUrl: Kind<string> = kind(
+  "smtp[s]://[user:password@]host[:port]",
+  (text) => isRelayUrl(text) ? text : undefined,
+);
+
+function isRelayUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, pathname, search, hash } = new URL(text);
+  return (protocol === "smtp:" || protocol === "smtps:") && hostname !== "" &&
+    (pathname === "" || pathname === "/") && search === "" && hash === "";
+}
+
+/** `domain=value` pairs. */
+const pairs = (accepted: string, isValue: (value: string) => boolean) =>
+  kind<ReadonlyMap<string, string>>(accepted, (text) => {
+    const all = text.split(",").map((each) => /^([^=]+)=(.+)$/.exec(each.trim()))
+      .map((match) =>
+        match !== null && isDomain(match[1]) && isValue(match[2])
+          ? [match[1].toLowerCase(), match[2]] as const
+          : undefined
+      );
+    return all.every((pair) => pair !== undefined) ? new Map(all) : undefined;
+  });
+
+export const routes = pairs(
+  "domain=url, domain=mx, domain=hold or domain=reject, parted by commas",
+  (value) => ["mx", "hold", "reject"].includes(value) || isRelayUrl(value),
+);
+
+export interface TlsPolicy {
+  readonly standard: string;
+  readonly domains: ReadonlyMap<string, string>;
+}
+
+const POLICIES = ["verify", "opportunistic", "require", "none"];
+
+export const tlsPolicy: Kind<TlsPolicy> = kind(
+  `${POLICIES.join(", ")}; then domain=policy, parted by commas`,
+  (text, environment) => {
+    const [standard, ...rest] = text.split(",");
+    if (!POLICIES.includes(standard)) return undefined;
+    const domains = rest.length === 0
+      ? new Map<string, string>()
+      : pairs("", (value) => POLICIES.includes(value)).read(rest.join(","), environment);
+    return domains === undefined ? undefined : { standard, domains };
+  },
+);

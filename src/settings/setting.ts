@@ -1,0 +1,174 @@
+/**
+ * What a setting is, and how one gets its value: from the environment, from the file that
+ * its `<NAME>_FILE` names, from the settings file, from the defaults of development, from
+ * its own default; in this order.
+ *
+ * Promises: every problem is found, not just the first; no secret is in any text made here.
+ */
+
+import type { Environment } from "../ports.ts";
+
+/** A way to read a value, and the words for what can be read so. */
+export interface Kind<T> {
+  /** For errors and documents: `a port from 0 to 65535`. */
+  readonly accepted: string;
+  /** `undefined` for what cannot be read. */
+  read(text: string, environment: Environment): T | undefined;
+}
+
+export interface Setting<T> {
+  readonly name: string;
+  readonly kind: Kind<T>;
+  readonly meaning: string;
+  /** As one would write it; empty: unset. */
+  readonly standard: string;
+  /** Where the default is found out at start, or wants other words. */
+  readonly standardShown?: string;
+  readonly find?: (environment: Environment) => string | undefined;
+  /** The default of `dinopost serve --dev`. */
+  readonly dev?: string;
+  /** May come from the file named by `<NAME>_FILE`, and is never shown. */
+  readonly secret?: boolean;
+  /** Read again on SIGHUP. */
+  readonly reread?: boolean;
+  /** Not served by this version; `today` is the value that says what is so anyhow. */
+  readonly later?: boolean;
+  readonly today?: string;
+}
+
+type Row<T> = Omit<Setting<T>, "name" | "kind" | "meaning" | "standard">;
+
+/** A setting that always has a value. */
+export function has<T>(
+  name: string,
+  kind: Setting<T>["kind"],
+  standard: string,
+  meaning: string,
+  row: Row<T> = {},
+): Setting<T> & { readonly always: true } {
+  return { name, kind, standard, meaning, always: true, ...row };
+}
+
+/** A setting that may be unset. */
+export function may<T>(
+  name: string,
+  kind: Setting<T>["kind"],
+  meaning: string,
+  row: Row<T> = {},
+): Setting<T> & { readonly always: false } {
+  return { name, kind, standard: "", meaning, always: false, ...row };
+}
+
+/** Where a value came from, as `dinopost check` shows it. */
+export type Origin = { readonly text: string; readonly origin: string };
+
+export interface Reading<T> {
+  readonly value: T | undefined;
+  readonly origin: Origin;
+  readonly problem?: string;
+}
+
+export interface Sources {
+  readonly environment: Environment;
+  /** The lines of the settings file. */
+  readonly file: Readonly<Record<string, string>>;
+  readonly fileName: string;
+  readonly dev: boolean;
+}
+
+export function readSetting<T>(setting: Setting<T>, sources: Sources): Reading<T> {
+  const found = lookUp(setting, sources);
+  if ("problem" in found) return { value: undefined, ...found };
+  const { origin, given } = found;
+  if (origin.text === "") return { value: undefined, origin };
+  const value = setting.kind.read(origin.text, sources.environment);
+  if (value === undefined) {
+    const shown = setting.secret ? "the value" : JSON.stringify(origin.text);
+    const problem = `${setting.name}: ${shown} is not accepted: give ${setting.kind.accepted}`;
+    return { value, origin, problem };
+  }
+  if (setting.later && given && !isToday(setting, value, sources.environment)) {
+    const today = setting.today === undefined ? "leave it unset" : `leave it ${setting.today}`;
+    return { value, origin, problem: `${setting.name}: not yet in this version: ${today}` };
+  }
+  return { value, origin };
+}
+
+function isToday<T>(setting: Setting<T>, value: T, environment: Environment): boolean {
+  return setting.today !== undefined &&
+    JSON.stringify(setting.kind.read(setting.today, environment)) === JSON.stringify(value);
+}
+
+type Found = { origin: Origin; given: boolean } | { origin: Origin; problem: string };
+
+function lookUp<T>(setting: Setting<T>, sources: Sources): Found {
+  const { name } = setting;
+  const nameOfFile = `${name}_FILE`;
+  for (
+    const [values, origin] of [
+      [sources.environment.variables, "environment"],
+      [sources.file, sources.fileName],
+    ] as const
+  ) {
+    const text = values[name] ?? "";
+    const path = setting.secret ? values[nameOfFile] ?? "" : "";
+    if (text !== "" && path !== "") {
+      return {
+        origin: { text: "", origin },
+        problem: `${name}: ${nameOfFile} is set too: set one of them`,
+      };
+    }
+    if (path !== "") return fromFile(nameOfFile, path, sources);
+    if (text !== "") return { origin: { text, origin }, given: true };
+  }
+  if (sources.dev && setting.dev !== undefined) {
+    return { origin: { text: setting.dev, origin: "development" }, given: false };
+  }
+  const text = setting.find?.(sources.environment) ?? setting.standard;
+  return { origin: { text, origin: "default" }, given: false };
+}
+
+function fromFile(nameOfFile: string, path: string, { environment }: Sources): Found {
+  const text = environment.readText(path);
+  if (typeof text === "string") {
+    return { origin: { text: text.replace(/\r?\n$/, ""), origin: path }, given: true };
+  }
+  return {
+    origin: { text: "", origin: path },
+    problem: `${nameOfFile}: cannot read ${JSON.stringify(path)}: ${text.reason}`,
+  };
+}
+
+/** Names that belong to applications though they look much like one of ours. */
+const OTHERS = new Set(["SMTP_HOST"]);
+
+/** `SMTP_…` names within two letters of a known one, with that one. */
+export function misspelt(
+  given: Iterable<string>,
+  settings: readonly Setting<unknown>[],
+): { name: string; likely: string }[] {
+  const known = settings.flatMap(({ name, secret }) => secret ? [name, `${name}_FILE`] : [name]);
+  const found = [];
+  for (const name of given) {
+    if (!name.startsWith("SMTP_") || known.includes(name) || OTHERS.has(name)) continue;
+    const [likely] = known.filter((other) => distance(name, other) <= 2)
+      .sort((a, b) => distance(name, a) - distance(name, b));
+    if (likely !== undefined) found.push({ name, likely });
+  }
+  return found;
+}
+
+/** How many letters must be put in, left out or changed to make one of the other. */
+function distance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return 3;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(changed, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

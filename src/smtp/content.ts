@@ -1,0 +1,61 @@
+/**
+ * The octets of a message in chunks, so that a large one never needs one large piece of
+ * memory. Each octet is copied once; unused room is at most a quarter of the size and
+ * a few KiB.
+ */
+
+export interface Content {
+  readonly chunks: readonly Uint8Array<ArrayBuffer>[];
+  readonly size: number;
+}
+
+const LEAST_CHUNK = 2 * 1024;
+const LARGEST_CHUNK = 1024 * 1024;
+
+export class ContentBuilder {
+  size = 0;
+  #full: Uint8Array<ArrayBuffer>[] = [];
+  #last = new Uint8Array(0);
+  #used = 0;
+
+  append(bytes: Uint8Array, from: number, to: number): void {
+    this.size += to - from;
+    const room = Math.min(this.#last.length - this.#used, to - from);
+    if (room > 0) {
+      this.#last.set(bytes.subarray(from, from + room), this.#used);
+      this.#used += room;
+      from += room;
+    }
+    if (from === to) return;
+    this.#closeChunk();
+    // A message that comes in one piece gets one chunk of just its size; one that comes in
+    // many gets chunks that grow with it.
+    const grown = Math.min(LARGEST_CHUNK, Math.max(LEAST_CHUNK, this.size >> 2));
+    this.#last = new Uint8Array(Math.max(to - from, grown));
+    this.#last.set(bytes.subarray(from, to));
+    this.#used = to - from;
+  }
+
+  /** Changes the octet that was appended last. */
+  replaceLast(octet: number): void {
+    if (this.#used > 0) this.#last[this.#used - 1] = octet;
+  }
+
+  clear(): void {
+    this.size = 0;
+    this.#full = [];
+    this.#last = new Uint8Array(0);
+    this.#used = 0;
+  }
+
+  finish(): Content {
+    this.#closeChunk();
+    return { chunks: this.#full, size: this.size };
+  }
+
+  #closeChunk(): void {
+    if (this.#used > 0) this.#full.push(this.#last.subarray(0, this.#used));
+    this.#last = new Uint8Array(0);
+    this.#used = 0;
+  }
+}

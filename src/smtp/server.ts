@@ -1,0 +1,142 @@
+/**
+ * The server's side of a session (RFC 5321 §3, §4.1.4) as a function: state and input give
+ * the next state and the replies to send. What the session needs from outside is the state
+ * itself: `asking` waits for a verdict, `committing` for the message to be safe.
+ *
+ * Promises: content is answered with 250 only upon a `committed` input; each command gets
+ * one reply, in order; a `closed` state takes nothing any more.
+ */
+
+import { answer, close, end, idle, type Ready } from "./answers.ts";
+import type { Command } from "./command.ts";
+import * as mailing from "./mailing.ts";
+import type { Reply } from "./reply.ts";
+import * as replies from "./replies.ts";
+import type { Input, Peer, Rules, State, Step } from "./state.ts";
+
+export function step(rules: Rules, state: State, input: Input): Step {
+  if (state.at === "closed") return { state, replies: [] };
+  if (input.kind === "timeout") return close(state.peer, replies.timedOut(rules.hostname));
+  if (input.kind === "stop") return stop(rules, state);
+  switch (state.at) {
+    case "connected":
+      if (input.kind === "opened") return open(rules, state.peer, input);
+      break;
+    case "idle":
+    case "mail":
+      if (input.kind === "command") return obey(rules, state, input.command, input.more);
+      if (input.kind === "unreadable") return unreadable(rules, state, input.reply);
+      break;
+    case "asking":
+      if (input.kind === "verdict") return mailing.decide(state, input.refusal);
+      break;
+    case "content":
+    case "chunk":
+      if (input.kind === "content") return mailing.commit(state.peer, state.mail, input.content);
+      if (input.kind === "spoiled") {
+        return input.final
+          ? close(state.peer, input.reply)
+          : end(rules, { at: "idle", peer: state.peer }, input.reply);
+      }
+      if (input.kind === "chunk" && state.at === "chunk") return mailing.chunkDone(rules, state);
+      break;
+    case "skipping":
+      if (input.kind !== "chunk") break;
+      return end(rules, { at: "idle", peer: state.peer }, state.refusal);
+    case "committing":
+      if (input.kind === "committed") return mailing.committed(rules, state.peer, input.reply);
+      if (input.kind === "refused") return mailing.refused(rules, state.peer, input.reply);
+  }
+  throw new Error(`session: input ${input.kind} in state ${state.at}`);
+}
+
+function open(rules: Rules, peer: Peer, { early, refusal }: Input & { kind: "opened" }): Step {
+  if (refusal !== undefined) return close(peer, refusal, true);
+  if (early) return close(peer, replies.spokeTooEarly);
+  return answer({ at: "idle", peer }, replies.greeting(rules.hostname, rules.banner));
+}
+
+/** Content under way may still become a message; everything else ends here. */
+function stop(rules: Rules, state: State): Step {
+  switch (state.at) {
+    case "content":
+    case "chunk":
+    case "skipping":
+    case "committing":
+      return answer({ ...state, peer: { ...state.peer, stopping: true } });
+    default:
+      return close(state.peer, replies.stopping(rules.hostname));
+  }
+}
+
+/** Lines after which the two sides may no longer agree on what is a command. */
+const FINAL: ReadonlySet<Reply> = new Set([
+  replies.notHttp,
+  replies.bareNewlineInCommand,
+  replies.badChunk,
+]);
+
+function unreadable(rules: Rules, state: Ready, reply: Reply): Step {
+  if (FINAL.has(reply)) return close(state.peer, reply);
+  if (reply !== replies.unknownCommand) return idle(state, reply);
+  const unknownCommands = state.peer.unknownCommands + 1;
+  return unknownCommands > rules.maxUnknownCommands
+    ? close(state.peer, replies.tooManyUnknown)
+    : idle({ ...state, peer: { ...state.peer, unknownCommands } }, reply);
+}
+
+function obey(rules: Rules, state: Ready, command: Command, more: boolean): Step {
+  if (more && !mayPipeline(state.peer, command)) return close(state.peer, replies.spokeTooEarly);
+  const { peer } = state;
+  switch (command.verb) {
+    case "HELO":
+    case "EHLO": {
+      const esmtp = command.verb === "EHLO";
+      return idle(
+        { at: "idle", peer: { ...peer, helo: command.name, esmtp } },
+        hello(rules, command),
+      );
+    }
+    case "MAIL":
+      return mailing.mail(rules, state, command.sender);
+    case "RCPT":
+      return mailing.rcpt(rules, state, command.recipient);
+    case "DATA":
+      return mailing.data(state);
+    case "BDAT":
+      return mailing.bdat(rules, state, command);
+    case "RSET":
+      return idle({ at: "idle", peer }, replies.ok);
+    case "NOOP":
+      return idle(state, replies.ok);
+    case "HELP":
+      return idle(state, replies.help);
+    case "VRFY":
+      return idle(state, replies.cannotVerify);
+    case "QUIT":
+      return close(peer, replies.bye(rules.hostname), !more);
+  }
+}
+
+/**
+ * Pipelining is for those whom EHLO offered it, and never behind a command whose reply
+ * decides what the octets that follow are (RFC 2920 §3.1).
+ */
+function mayPipeline(peer: Peer, { verb }: Command): boolean {
+  return verb === "QUIT" || (peer.esmtp && verb !== "HELO" && verb !== "EHLO" && verb !== "DATA");
+}
+
+function hello(rules: Rules, { verb, name }: Command & { verb: "HELO" | "EHLO" }): Reply {
+  if (verb === "HELO") return replies.greets(rules.hostname, name);
+  return replies.offers(rules.hostname, name, [
+    `SIZE ${rules.maxSize}`,
+    "PIPELINING",
+    "8BITMIME",
+    "ENHANCEDSTATUSCODES",
+    "SMTPUTF8",
+    "CHUNKING",
+    "DSN",
+    `LIMITS RCPTMAX=${rules.maxRecipients}`,
+    "HELP",
+  ]);
+}
