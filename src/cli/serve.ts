@@ -1,7 +1,7 @@
 /** `dinopost serve`: runs the daemon until a signal ends it. */
 
 import type { Config } from "../config.ts";
-import { complain, exit, onEndSignal, print } from "../deno/process.ts";
+import { complain, exit, onEndSignal, onUnhandledRejection, print } from "../deno/process.ts";
 import { world } from "../deno/world.ts";
 import { type Endpoint, ListenError } from "../ports.ts";
 import { Relay } from "../relay.ts";
@@ -24,6 +24,10 @@ export const serve: Command = {
       new MemoryStore(config.mode === "capture" ? "captured" : "queued"),
       world,
     );
+    onUnhandledRejection((reason) => {
+      const detail = reason instanceof Error ? reason.stack : reason;
+      world.log("error", "internal error", { error: String(detail) });
+    });
     const stopped = relay.run();
     try {
       // A server that could not listen has rejected already, before anything else is said.

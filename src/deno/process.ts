@@ -26,3 +26,14 @@ export function onEndSignal(call: (signal: string) => void): void {
     Deno.addSignalListener(signal, () => call(signal));
   }
 }
+
+/**
+ * Calls back with each rejection that nothing handles. It is a fault of the program, but no
+ * reason to cut all the sessions and deliveries that have nothing to do with it.
+ */
+export function onUnhandledRejection(call: (reason: unknown) => void): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    call(event.reason);
+  });
+}

@@ -64,8 +64,12 @@ export class Conversation {
   async run(refusal: Reply | undefined | Promise<Reply | undefined>): Promise<void> {
     try {
       this.#pendingRead = this.#connection.read(this.#buffer);
-      const early = isSettled(this.#pendingRead);
-      this.#session.answer({ kind: "opened", refusal: await refusal, early: await early });
+      // A client that is turned away is not waited for; its read fails with the connection.
+      this.#pendingRead.catch(() => {});
+      const answer = refusal instanceof Promise ? await refusal : refusal;
+      const early = answer === undefined &&
+        await hasSpoken(this.#connection, this.#pendingRead);
+      this.#session.answer({ kind: "opened", refusal: answer, early });
       while (this.#session.state.at !== "closed") await this.#turn();
       await this.#leave();
     } catch (error) {
@@ -207,14 +211,19 @@ export class Conversation {
   }
 }
 
+const NOTHING = new Uint8Array(0);
+
 /**
- * Whether a read has found octets waiting. A read that can be served at once settles within
- * a few turns of the microtask queue; no timer is spent on each connection to find out.
+ * Whether octets of the client are waiting already. A socket that was just accepted learns
+ * what has arrived, and that it may write, at the same moment: writing nothing waits for
+ * that moment, and no timer is spent on each connection to find out. The outstanding read
+ * settles with it, a few turns of the microtask queue later.
  */
-async function isSettled(read: Promise<unknown>): Promise<boolean> {
-  let settled = false;
-  const note = () => settled = true;
+async function hasSpoken(connection: Connection, read: Promise<unknown>): Promise<boolean> {
+  let spoken = false;
+  const note = () => spoken = true;
   read.then(note, note);
-  for (let turn = 0; turn < 8 && !settled; turn++) await undefined;
-  return settled;
+  await connection.write(NOTHING);
+  for (let turn = 0; turn < 8 && !spoken; turn++) await undefined;
+  return spoken;
 }

@@ -59,6 +59,7 @@ export const notHttp = reply(554, "5.5.0", "This is SMTP, not HTTP");
 export const tooManyUnknown = reply(421, "4.7.0", "Too many unknown commands");
 export const tooManyIdle = reply(421, "4.7.0", "Too many commands that send no mail");
 export const helloFirst = reply(503, "5.5.1", "Send HELO or EHLO first");
+export const ehloFirst = reply(503, "5.5.1", "Send EHLO first, it offers CHUNKING");
 export const spokeTooEarly = reply(554, "5.5.0", "Wait for the reply before sending more");
 
 // MAIL and RCPT

@@ -86,8 +86,8 @@ function unreadable(rules: Rules, state: Ready, reply: Reply): Step {
 }
 
 function obey(rules: Rules, state: Ready, command: Command, more: boolean): Step {
-  if (more && !mayPipeline(state.peer, command)) return close(state.peer, replies.spokeTooEarly);
   const { peer } = state;
+  if (more && !mayPipeline(peer, command)) return close(peer, replies.spokeTooEarly);
   switch (command.verb) {
     case "HELO":
     case "EHLO": {
@@ -104,6 +104,8 @@ function obey(rules: Rules, state: Ready, command: Command, more: boolean): Step
     case "DATA":
       return mailing.data(state);
     case "BDAT":
+      // Its octets follow whatever is answered; who was not offered it may not know that.
+      if (!peer.esmtp) return close(peer, replies.ehloFirst);
       return mailing.bdat(rules, state, command);
     case "RSET":
       return idle({ at: "idle", peer }, replies.ok);
@@ -123,7 +125,8 @@ function obey(rules: Rules, state: Ready, command: Command, more: boolean): Step
  * decides what the octets that follow are (RFC 2920 §3.1).
  */
 function mayPipeline(peer: Peer, { verb }: Command): boolean {
-  return verb === "QUIT" || (peer.esmtp && verb !== "HELO" && verb !== "EHLO" && verb !== "DATA");
+  if (verb === "QUIT" || verb === "BDAT") return true;
+  return peer.esmtp && verb !== "HELO" && verb !== "EHLO" && verb !== "DATA";
 }
 
 function hello(rules: Rules, { verb, name }: Command & { verb: "HELO" | "EHLO" }): Reply {

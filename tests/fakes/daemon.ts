@@ -1,0 +1,129 @@
+/** The daemon as its users run it: a process of its own, spoken to over sockets and signals. */
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+export interface Start {
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Put before the command, as `prlimit --nofile=20`. */
+  readonly under?: readonly string[];
+  /** Instead of `deno run … src/main.ts serve --dev`. */
+  readonly command?: readonly string[];
+}
+
+const RUN = [
+  Deno.execPath(),
+  "run",
+  "--quiet",
+  "--allow-net",
+  "--allow-env",
+  "--allow-read",
+  "--allow-sys=hostname",
+  "src/main.ts",
+];
+export const SERVE_DEV: readonly string[] = [...RUN, "serve", "--dev"];
+export const dinopost = (...args: string[]): readonly string[] => [...RUN, ...args];
+
+/** Nothing of the tester's own environment that could be a setting. */
+function environment(settings: Readonly<Record<string, string>>): Record<string, string> {
+  const kept = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("SMTP_"));
+  return { ...Object.fromEntries(kept), SMTP_ENV_FILE: "/dev/null", NO_COLOR: "1", ...settings };
+}
+
+/** Runs a command to its end. */
+export async function runToEnd(
+  [program, ...args]: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+  cwd: string = ROOT,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const env = environment(settings);
+  const command = new Deno.Command(program, { args, env, cwd, clearEnv: true, stdin: "null" });
+  const { code, stdout, stderr } = await command.output();
+  const text = (octets: Uint8Array) => new TextDecoder().decode(octets);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+export class Daemon implements AsyncDisposable {
+  readonly #process: Deno.ChildProcess;
+  readonly #reading: Promise<unknown>;
+  readonly #waiting = new Set<() => void>();
+  #output = "";
+  #ended = false;
+
+  private constructor(process: Deno.ChildProcess) {
+    this.#process = process;
+    this.#reading = Promise.all([this.#follow(process.stdout), this.#follow(process.stderr)])
+      .then(() => {
+        this.#ended = true;
+        for (const look of this.#waiting) look();
+      });
+  }
+
+  /** Resolves once it listens. */
+  static async start(start: Start = {}): Promise<Daemon> {
+    const { settings = {}, under = [], command = SERVE_DEV } = start;
+    const [program, ...args] = [...under, ...command];
+    const daemon = new Daemon(
+      new Deno.Command(program, {
+        args,
+        env: environment({ SMTP_PORT: "0", ...settings }),
+        clearEnv: true,
+        cwd: ROOT,
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn(),
+    );
+    await daemon.says(/^Kept /m);
+    return daemon;
+  }
+
+  get port(): number {
+    return Number(/^Send mail to .*?:(\d+)(?:\s|$)/m.exec(this.#output)![1]);
+  }
+
+  /** Standard output and error, as they came. */
+  get output(): string {
+    return this.#output;
+  }
+
+  get status(): Promise<Deno.CommandStatus> {
+    return this.#process.status;
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#process.kill(signal);
+  }
+
+  /** Resolves when the output matches; rejects when it has ended without. */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.#output);
+      if (found !== null) return found;
+      if (this.#ended) throw new Error(`the daemon ended without ${pattern}:\n${this.#output}`);
+      await new Promise<void>((resolve) => {
+        const look = () => {
+          this.#waiting.delete(look);
+          resolve();
+        };
+        this.#waiting.add(look);
+      });
+    }
+  }
+
+  async #follow(stream: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      this.#output += text;
+      for (const look of this.#waiting) look();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#process.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    await this.#process.status;
+    await this.#reading;
+  }
+}

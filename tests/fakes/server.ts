@@ -1,0 +1,62 @@
+/** A real server on loopback for one test, which keeps what it is given. */
+
+import { clock as realClock } from "../../src/deno/clock.ts";
+import { net } from "../../src/deno/net.ts";
+import { random } from "../../src/deno/random.ts";
+import { resolver } from "../../src/deno/resolver.ts";
+import { Server, type ServerOptions } from "../../src/inbound/server.ts";
+import type { Envelope } from "../../src/mail/envelope.ts";
+import type { LogFields, LogLevel, World } from "../../src/ports.ts";
+import * as replies from "../../src/smtp/replies.ts";
+import { Client } from "./client.ts";
+
+export interface Logged {
+  readonly level: LogLevel;
+  readonly event: string;
+  readonly fields: LogFields;
+}
+
+export class TestServer implements AsyncDisposable {
+  readonly server: Server;
+  readonly messages: Envelope[] = [];
+  readonly logged: Logged[] = [];
+  readonly stopped: Promise<void>;
+
+  constructor(options: Partial<ServerOptions> = {}, world: Partial<World> = {}) {
+    this.server = new Server({
+      addresses: ["127.0.0.1"],
+      port: 0,
+      handler: (envelope) => {
+        this.messages.push(envelope);
+        return replies.accepted(envelope.id);
+      },
+      ...options,
+    }, {
+      clock: realClock,
+      net,
+      random,
+      resolver,
+      log: (level, event, fields = {}) => this.logged.push({ level, event, fields }),
+      ...world,
+    });
+    this.stopped = this.server.listenAndServe();
+  }
+
+  get port(): number {
+    return this.server.address.port;
+  }
+
+  connect(): Promise<Client> {
+    return Client.connect(this.port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.shutdown({ within: 0 });
+    await this.stopped;
+  }
+}
+
+/** The content of a message, one character for each octet. */
+export function contentOf({ content }: Envelope): string {
+  return content.chunks.map((chunk) => new TextDecoder("latin1").decode(chunk)).join("");
+}

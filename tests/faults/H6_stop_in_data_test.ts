@@ -1,0 +1,52 @@
+/** H6: SIGTERM in the middle of DATA: 421, or a 250 that is kept; never one that is not. */
+
+import assert from "node:assert/strict";
+import { Client } from "../fakes/client.ts";
+import { Daemon } from "../fakes/daemon.ts";
+
+const MESSAGE = "Subject: x\r\n\r\n" + "x".repeat(70) + "\r\n";
+
+for (let round = 0; round < 8; round++) {
+  Deno.test(`H6 SIGTERM after ${round * 20} octets of content`, async () => {
+    await using daemon = await Daemon.start({ settings: { SMTP_SHUTDOWN_TIMEOUT: "20s" } });
+    using idle = await Client.greeted(daemon.port);
+    await idle.ask("EHLO idle");
+    using client = await Client.greeted(daemon.port);
+    await client.ready();
+    await client.ask("DATA");
+    const wire = MESSAGE + ".\r\n";
+    await client.send(wire.slice(0, round * 20));
+    daemon.signal("SIGTERM");
+    assert.equal(await idle.rest(), "421 4.3.2 localhost is shutting down, try again later\r\n");
+    using late = await Client.connect(daemon.port);
+    assert.match(await late.rest(), /^421 4\.3\.2 /);
+    await client.send(wire.slice(round * 20));
+    const [, id] = /^250 2\.0\.0 .* ([0-9a-z]+)$/.exec(await client.reply())!;
+    assert.match(await client.rest(), /^421 4\.3\.2 /);
+    await daemon.says(new RegExp(`message accepted id=${id}`));
+    assert.equal((await daemon.status).code, 0);
+  });
+}
+
+Deno.test("H6 content that does not end in time is no message", async () => {
+  await using daemon = await Daemon.start({ settings: { SMTP_SHUTDOWN_TIMEOUT: "1s" } });
+  using client = await Client.greeted(daemon.port);
+  await client.ready();
+  await client.ask("DATA");
+  await client.send(MESSAGE);
+  daemon.signal("SIGINT");
+  assert.doesNotMatch(await client.rest().catch(() => ""), /^250/m);
+  assert.equal((await daemon.status).code, 0);
+  assert.doesNotMatch(daemon.output, /message accepted/);
+});
+
+Deno.test("H6 a second signal ends at once", async () => {
+  await using daemon = await Daemon.start({ settings: { SMTP_SHUTDOWN_TIMEOUT: "5m" } });
+  using client = await Client.greeted(daemon.port);
+  await client.ready();
+  await client.ask("DATA");
+  daemon.signal("SIGTERM");
+  await daemon.says(/stopping/);
+  daemon.signal("SIGTERM");
+  assert.equal((await daemon.status).code, 1);
+});
