@@ -18,10 +18,9 @@ export function exampleFile(table: Table): string {
 }
 
 const EXAMPLE_HEAD =
-  `# The settings of Dinopost, each at its default. Copy this file to .env and take away the
-# # where you want another value; the environment wins over this file. Empty means unset.
-# Durations: 90s, 15m, 4h, 5d. Sizes: 500KB, 10MiB. Where a secret is wanted, <NAME>_FILE may
-# name a file that holds it.
+  `# The settings of Dinopost, each at its default. Copy this file to .env, and uncomment what
+# shall be otherwise; the environment wins over this file. Empty means unset. Durations: 90s,
+# 15m, 4h, 5d. Sizes: 500KB, 10MiB. A secret may be in a file that <NAME>_FILE names.
 
 `;
 

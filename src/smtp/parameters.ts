@@ -22,14 +22,15 @@ interface Parameter {
 
 /** The parameters as `NAME` or `NAME=value`, parted by spaces; the reply to what is wrong. */
 function read(text: string, known: Record<string, Parameter>): Reply | undefined {
-  const seen = new Set<string>();
+  const seen = new Map<string, string>();
   for (const word of text.split(" ")) {
     if (word === "") continue;
     const equals = word.indexOf("=");
     const name = (equals < 0 ? word : word.slice(0, equals)).toUpperCase();
     if (!Object.hasOwn(known, name)) return replies.unknownParameter(name);
-    if (seen.has(name)) return replies.repeatedParameter(name);
-    seen.add(name);
+    // Python's smtplib repeats BODY. Twice the same is no question which one holds.
+    if (seen.has(name) && seen.get(name) !== word) return replies.repeatedParameter(name);
+    seen.set(name, word);
     const { accepted, take } = known[name];
     if (!take(equals < 0 ? "" : word.slice(equals + 1))) {
       return replies.badParameter(name, accepted);

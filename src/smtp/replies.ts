@@ -76,7 +76,7 @@ export const unknownParameter = (name: string): Reply =>
 export const badParameter = (name: string, accepted: string): Reply =>
   reply(501, "5.5.4", `Parameter ${name} must be ${accepted}`);
 export const repeatedParameter = (name: string): Reply =>
-  reply(501, "5.5.4", `Parameter ${name} is given twice`);
+  reply(501, "5.5.4", `Parameter ${name} is given twice, differently`);
 export const tooLarge = (limit: number): Reply =>
   reply(552, "5.3.4", `Message is larger than the limit of ${limit} octets`);
 export const foreignSender = (domain: string): Reply =>

@@ -71,6 +71,8 @@ export class Daemon implements AsyncDisposable {
         stdin: "null",
         stdout: "piped",
         stderr: "piped",
+        // A group of its own: `deno task` has a child.
+        detached: true,
       }).spawn(),
     );
     await daemon.says(/^Kept /m);
@@ -119,7 +121,7 @@ export class Daemon implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      this.#process.kill("SIGKILL");
+      Deno.kill(-this.#process.pid, "SIGKILL");
     } catch {
       // It has ended already.
     }

@@ -18,11 +18,13 @@ for (let round = 0; round < 8; round++) {
     await client.send(wire.slice(0, round * 20));
     daemon.signal("SIGTERM");
     assert.equal(await idle.rest(), "421 4.3.2 localhost is shutting down, try again later\r\n");
+    idle.close();
     using late = await Client.connect(daemon.port);
     assert.match(await late.rest(), /^421 4\.3\.2 /);
     await client.send(wire.slice(round * 20));
     const [, id] = /^250 2\.0\.0 .* ([0-9a-z]+)$/.exec(await client.reply())!;
     assert.match(await client.rest(), /^421 4\.3\.2 /);
+    client.close();
     await daemon.says(new RegExp(`message accepted id=${id}`));
     assert.equal((await daemon.status).code, 0);
   });

@@ -1,0 +1,255 @@
+/** The settings: where they come from, what is accepted, and how a wrong one is told. */
+
+import assert from "node:assert/strict";
+import { ConfigError, loadConfig, table } from "../src/config.ts";
+import { environmentOf } from "./fakes/environment.ts";
+
+type Variables = Record<string, string>;
+
+function load(variables: Variables = {}, files: Variables = {}, hostname?: string, dev = false) {
+  return loadConfig(environmentOf(variables, files, hostname), { dev });
+}
+
+function problems(variables: Variables, files: Variables = {}): readonly string[] {
+  try {
+    load(variables, files);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems;
+  }
+  return [];
+}
+
+Deno.test("S1 the environment wins over .env, and empty means unset", () => {
+  const files = { ".env": 'SMTP_PORT=1111\nSMTP_BANNER="from the file"\nSMTP_MAX_SIZE=\n' };
+  const { config } = load({ SMTP_PORT: "2222", SMTP_MAX_RECIPIENTS: "" }, files);
+  assert.equal(config.port, 2222);
+  assert.equal(config.banner, "from the file");
+  assert.equal(config.maxRecipients, 100);
+  assert.equal(config.maxSize, 10 * 1024 * 1024);
+});
+
+Deno.test("S1 SMTP_ENV_FILE names another file, which must be there", () => {
+  const files = { ".env": "SMTP_PORT=1111", "/etc/dinopost/env": "SMTP_PORT=3333" };
+  assert.equal(load({ SMTP_ENV_FILE: "/etc/dinopost/env" }, files).config.port, 3333);
+  assert.deepEqual(problems({ SMTP_ENV_FILE: "/none" }), [
+    'SMTP_ENV_FILE: cannot read "/none": no such file',
+  ]);
+});
+
+Deno.test("S2 to S9: the defaults are those of the table", () => {
+  const { config } = load();
+  assert.deepEqual(
+    [config.mode, config.port, config.hostname, config.banner, config.debug],
+    ["relay", 2525, "localhost", "Dinopost ready", false],
+  );
+  assert.deepEqual(config.listen, ["::", "0.0.0.0"]);
+  assert.deepEqual(config.healthAddr, { host: "", port: 8080 });
+  assert.deepEqual(
+    [config.healthDisable, config.queuePath, config.queueWorkers, config.retentionDays],
+    [false, "./data/spool", 4, 7],
+  );
+  assert.deepEqual(
+    [config.authUsers, config.authInsecure, config.allowNetworks, config.allowHosts],
+    [undefined, false, undefined, undefined],
+  );
+  assert.deepEqual([config.requireLocalDomain, config.tlsDisable, config.tlsCert], [
+    true,
+    false,
+    undefined,
+  ]);
+  assert.deepEqual(
+    [config.dkimSelector, config.dkimKeyPath, config.dkimPrivateKey, config.dkimDomain],
+    [undefined, undefined, undefined, undefined],
+  );
+  assert.deepEqual([config.commandTimeout, config.queueLifetime], [900_000, 5 * 86_400_000]);
+});
+
+Deno.test("S2 the hostname is the system's where it can be one", () => {
+  assert.equal(load({}, {}, "mail.example.com").config.hostname, "mail.example.com");
+  assert.equal(load({}, {}, "no host!").config.hostname, "localhost");
+  assert.equal(load({ SMTP_HOSTNAME: "Mx.Example" }, {}, "other").config.hostname, "mx.example");
+});
+
+Deno.test("development has defaults of its own, and a setting wins over each", () => {
+  const { config } = load({}, {}, "mail.example.com", true);
+  assert.deepEqual([config.mode, config.debug, config.requireLocalDomain], [
+    "capture",
+    true,
+    false,
+  ]);
+  assert.deepEqual(config.listen, ["127.0.0.1", "::1"]);
+  assert.deepEqual(config.allowNetworks, [
+    { address: "127.0.0.0", prefix: 8 },
+    { address: "::1", prefix: 128 },
+  ]);
+  assert.equal(config.hostname, "localhost");
+  const other = load({ SMTP_DEBUG: "0", SMTP_MODE: "relay" }, {}, undefined, true).config;
+  assert.deepEqual([other.debug, other.mode], [false, "relay"]);
+});
+
+Deno.test("B1 the configuration is frozen", () => {
+  assert.ok(Object.isFrozen(load().config));
+});
+
+Deno.test("B1 every problem is told at once: name, value, what is accepted", () => {
+  assert.deepEqual(
+    problems({
+      SMTP_PORT: "99999",
+      SMTP_DEBUG: "maybe",
+      SMTP_ALLOW_NETWORKS: "10.0.0.0/8,10.0.0.0/33",
+      SMTP_MAX_SIZE: "10 elephants",
+      SMTP_COMMAND_TIMEOUT: "0",
+    }),
+    [
+      'SMTP_PORT: "99999" is not accepted: give a port from 0 to 65535',
+      'SMTP_DEBUG: "maybe" is not accepted: give true, false, 1 or 0',
+      'SMTP_MAX_SIZE: "10 elephants" is not accepted: give a size such as 500KB or 10MiB, ' +
+      "from 1KB to 1GiB",
+      'SMTP_COMMAND_TIMEOUT: "0" is not accepted: give a duration such as 90s, 15m, 4h or 5d, ' +
+      "at least 1s",
+      'SMTP_ALLOW_NETWORKS: "10.0.0.0/8,10.0.0.0/33" is not accepted: ' +
+      "give addresses and CIDR blocks, parted by commas",
+    ],
+  );
+});
+
+Deno.test("B1 a wrong secret is told without being shown", () => {
+  const canary = "canary-9b1f";
+  for (const name of ["SMTP_AUTH_USERS", "SMTP_RELAY_URL", "SMTP_ROUTES"]) {
+    for (
+      const found of [
+        problems({ [name]: canary }),
+        problems({ [`${name}_FILE`]: "/secret" }, { "/secret": canary + "\n" }),
+      ]
+    ) {
+      assert.equal(found.length, 1);
+      assert.ok(found[0].startsWith(`${name}: the value is not accepted: give `), found[0]);
+      assert.ok(!found[0].includes(canary));
+    }
+  }
+});
+
+Deno.test("B2 a secret comes from a file; both together, or no file, is a problem", () => {
+  const files = { "/users": "alice:one\nbob:two:three\n" };
+  assert.deepEqual(problems({ SMTP_AUTH_USERS_FILE: "/users" }, files), [
+    "SMTP_AUTH_USERS: not yet in this version: leave it unset",
+  ]);
+  assert.deepEqual(problems({ SMTP_AUTH_USERS_FILE: "/users", SMTP_AUTH_USERS: "a:b" }, files), [
+    "SMTP_AUTH_USERS: SMTP_AUTH_USERS_FILE is set too: set one of them",
+  ]);
+  assert.deepEqual(problems({ SMTP_AUTH_USERS_FILE: "/none" }), [
+    'SMTP_AUTH_USERS_FILE: cannot read "/none": no such file',
+  ]);
+});
+
+Deno.test("an unknown name within two letters of a known one is a warning", () => {
+  const variables = {
+    SMTP_PROT: "25",
+    SMTP_ALLOW_NETWORK: "::1",
+    SMTP_AUTH_USER_FILE: "/x",
+    SMTP_HOST: "mail.example.com",
+    SMTP_USERNAME: "alice",
+    SMTP_FROM: "alice@example.com",
+  };
+  assert.deepEqual(load(variables).warnings, [
+    "SMTP_PROT: not a setting: did you mean SMTP_PORT?",
+    "SMTP_ALLOW_NETWORK: not a setting: did you mean SMTP_ALLOW_NETWORKS?",
+    "SMTP_AUTH_USER_FILE: not a setting: did you mean SMTP_AUTH_USERS_FILE?",
+  ]);
+});
+
+Deno.test("a setting of a later version is refused if it is set, unless it says what is so", () => {
+  for (const [key, { name, later, today, kind }] of Object.entries(table)) {
+    if (!later) continue;
+    const good = GOOD[key as keyof typeof table];
+    assert.ok(good !== undefined, `${name} has no good value here`);
+    const files = { "/file": "x" };
+    const [problem, ...more] = problems({ [name]: good }, files);
+    assert.match(problem ?? "", new RegExp(`^${name}: not yet in this version: leave it `));
+    assert.deepEqual(more, []);
+    if (today !== undefined) assert.deepEqual(problems({ [name]: today }), []);
+    assert.ok(kind.accepted.length > 0);
+  }
+});
+
+const GOOD: Partial<Record<keyof typeof table, string>> = {
+  tlsPort: "465",
+  rateMessages: "100/1h",
+  rateUser: "100/h",
+  maxQueuedPerClient: "1000",
+  handshakeTimeout: "10s",
+  proxies: "192.0.2.1,2001:db8::/32",
+  proxyProtocol: "true",
+  authUsers: "alice:secret,bob:with:colon",
+  authInsecure: "TRUE",
+  tlsDisable: "false",
+  tlsCert: "/file",
+  tlsKey: "/file",
+  queuePath: "/var/spool/dinopost",
+  queueWorkers: "8",
+  workerConnections: "10",
+  destinationConnections: "5",
+  queueLifetime: "3d",
+  delayNotice: "0",
+  retentionDays: "30",
+  spoolFiles: "true",
+  minFree: "1GB",
+  hideClient: "1",
+  relayUrl: "smtps://user:p%40ss@relay.example:465",
+  relayToken: "token",
+  routes: "example.com=smtp://relay.example:25,example.net=mx,example.org=hold",
+  tlsPolicy: "opportunistic,example.com=require",
+  mtaSts: "false",
+  ipPreference: "ipv4",
+  dnsServers: "127.0.0.53,[::1]:5353",
+  deliveryPort: "2526",
+  allowLocalTargets: "true",
+  dkimSelector: "2026",
+  dkimDomain: "example.com",
+  dkimKeyPath: "/file",
+  dkimPrivateKey: "-----BEGIN PRIVATE KEY-----",
+  dkimKeys: "/etc/dinopost/dkim",
+  healthAddr: "127.0.0.1:9090",
+  healthPort: "9090",
+  healthDisable: "false",
+  dashboardToken: "token",
+  dashboardHosts: "mail.example.com",
+  logFormat: "json",
+  logLevel: "debug",
+  logRedact: "true",
+  stagingAllow: "example.com,alice@example.net",
+  stagingRewrite: "qa@example.com",
+  faults: "anything",
+};
+
+Deno.test("what the kinds of settings refuse", () => {
+  const bad: [string, string[]][] = [
+    ["SMTP_MODE", ["Relay", "both"]],
+    ["SMTP_LISTEN", ["localhost", "1.2.3", "256.1.1.1", ","]],
+    ["SMTP_PORT", ["-1", "65536", "2525x", "0x10", "2 5"]],
+    ["SMTP_HOSTNAME", ["a b", "-a", "a..b", "[127.0.0.1]"]],
+    ["SMTP_BANNER", ["two\nlines", "\x1b[2J"]],
+    ["SMTP_MAX_SIZE", ["0", "-1", "1.5MiB", "2GiB", "10XB"]],
+    ["SMTP_MAX_RECIPIENTS", ["0", "1e3", "100001"]],
+    ["SMTP_COMMAND_TIMEOUT", ["15 m", "15min", "-1s", "500ms"]],
+    ["SMTP_RATE_MESSAGES", ["100", "0/1h", "100/0h", "100/", "/1h"]],
+    ["SMTP_ALLOW_NETWORKS", ["10.0.0.0/", "10.0.0/8", "::/129", "example.com"]],
+    ["SMTP_ALLOW_HOSTS", ["http://x", "a b"]],
+    ["SMTP_AUTH_USERS", ["alice", "alice:", ":secret", "alice:a,bob"]],
+    ["SMTP_RELAY_URL", ["relay.example", "http://relay.example", "smtp://", "smtp://a/path"]],
+    ["SMTP_ROUTES", ["example.com", "example.com=ftp://x", "=mx", "a b=mx"]],
+    ["SMTP_TLS_POLICY", ["always", "verify,example.com", "verify,example.com=always"]],
+    ["SMTP_HEALTH_ADDR", ["8080", "localhost", ":99999", "a b:80"]],
+    ["SMTP_DNS_SERVERS", ["dns.example", "127.0.0.1:x"]],
+    ["SMTP_TLS_CERT", ["/no/such/file"]],
+    ["SMTP_STAGING_REWRITE", ["qa", "@example.com"]],
+  ];
+  for (const [name, values] of bad) {
+    for (const value of values) {
+      const [problem] = problems({ [name]: value });
+      assert.ok(problem?.startsWith(`${name}: `), `${name}=${JSON.stringify(value)} was taken`);
+      assert.match(problem, /is not accepted: give /);
+    }
+  }
+});

@@ -1,0 +1,18 @@
+/** Variables and files of which nothing is real. */
+
+import { environment as real } from "../../src/deno/environment.ts";
+import type { Environment } from "../../src/ports.ts";
+
+export function environmentOf(
+  variables: Record<string, string>,
+  files: Record<string, string> = {},
+  hostname?: string,
+): Environment {
+  return {
+    variables,
+    processors: 4,
+    hostname: () => hostname,
+    readText: (path) => files[path] ?? { missing: true, reason: "no such file" },
+    parseLines: real.parseLines,
+  };
+}

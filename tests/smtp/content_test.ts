@@ -1,0 +1,82 @@
+/** Content: exact, whatever the cuts, and in bounded memory. */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ContentReader } from "../../src/smtp/content_reader.ts";
+import { Driver } from "../fakes/driver.ts";
+import { heapGrowth } from "../fakes/memory.ts";
+
+const text = (chunks: readonly Uint8Array[]) =>
+  chunks.map((chunk) => new TextDecoder("latin1").decode(chunk)).join("");
+
+/** Doubles the dots at the start of lines, as a client must (RFC 5321 §4.5.2). */
+const stuffed = (content: string) => content.replace(/(^|\r\n)\./g, "$1..") + ".\r\n";
+
+const line = fc.string({
+  unit: fc.constantFrom(..."ab.: \t\0\xff"),
+  maxLength: 12,
+}).map((line) => line + "\r\n");
+
+Deno.test("what was sent is what is kept, wherever it is cut", () => {
+  fc.assert(
+    fc.property(fc.array(line), fc.array(fc.nat(200)), (lines, places) => {
+      const content = lines.join("");
+      const wire = Uint8Array.from(stuffed(content), (character) => character.charCodeAt(0));
+      const limits = { maxSize: 10_000, bareNewline: "reject" as const };
+      const reader = new ContentReader(limits, { transparency: true });
+      let taken = 0;
+      for (const place of [...places.toSorted((a, b) => a - b), wire.length]) {
+        if (place > taken && !reader.ended) {
+          taken = reader.take(wire, taken, Math.min(place, wire.length));
+        }
+      }
+      assert.ok(reader.ended);
+      assert.equal(taken, wire.length);
+      assert.equal(reader.defect, undefined);
+      assert.equal(text(reader.finish().chunks), content);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("normalized: LF alone ends a line, CR alone becomes a space", () => {
+  const driver = new Driver({ bareNewline: "normalize" }).ready();
+  driver.send("DATA\r\n");
+  driver.send("Subject: x\n\na\n..b\rc\r\r\nd\r\n\r.e\r\n.\r\n");
+  assert.equal(
+    driver.messages[0].content,
+    "Subject: x\r\n\r\na\r\n.b c \r\nd\r\n .e\r\n",
+  );
+});
+
+Deno.test("BDAT content that ends in the middle of a line gets its CRLF", () => {
+  for (
+    const [sent, kept] of [
+      ["a: b\r\n\r\nend", "a: b\r\n\r\nend\r\n"],
+      ["a: b\r\n\r\n", "a: b\r\n\r\n"],
+      ["..\r\n.\r\n", "..\r\n.\r\n"],
+      ["", ""],
+    ]
+  ) {
+    const driver = new Driver().ready();
+    driver.send(`BDAT ${sent.length} LAST\r\n${sent}`);
+    assert.equal(driver.messages[0].content, kept);
+  }
+});
+
+Deno.test("10 MiB take at most 1.3 times their size, whole or trickled", () => {
+  const size = 10 * 1024 * 1024;
+  const limits = { maxSize: size, bareNewline: "reject" as const };
+  for (const read of [64 * 1024, 8 * 1024, 1000]) {
+    const piece = new TextEncoder().encode("\r\n" + "x".repeat(read - 2));
+    const growth = heapGrowth(() => {
+      const reader = new ContentReader(limits, { transparency: true });
+      for (let sent = 0; sent + read <= size; sent += read) reader.take(piece);
+      assert.equal(reader.defect, undefined);
+      assert.ok(reader.size > 0.99 * size - read);
+      return reader;
+    });
+    assert.ok(growth <= 1.3 * size, `reads of ${read}: ${growth} octets for ${size}`);
+    assert.ok(growth >= 0.9 * size, "the measurement sees the content");
+  }
+});
