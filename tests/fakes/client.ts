@@ -9,7 +9,10 @@ export class Client implements Disposable {
   }
 
   static async connect(port: number, hostname = "127.0.0.1"): Promise<Client> {
-    return new Client(await Deno.connect({ hostname, port }));
+    const connection = await Deno.connect({ hostname, port });
+    // What is sent octet by octet shall arrive so.
+    connection.setNoDelay(true);
+    return new Client(connection);
   }
 
   /** Connects and takes the greeting. */
