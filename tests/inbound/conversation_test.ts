@@ -1,0 +1,136 @@
+/** The socket loop: what it costs, and that it waits where it must. */
+
+import assert from "node:assert/strict";
+import { net } from "../../src/deno/net.ts";
+import type { Connection, Endpoint, Listener, Net } from "../../src/ports.ts";
+import * as replies from "../../src/smtp/replies.ts";
+import { Client } from "../fakes/client.ts";
+import { TestServer } from "../fakes/server.ts";
+import { settled } from "../fakes/settled.ts";
+
+/** Counts what its connections are asked to do. */
+class CountingNet implements Net {
+  writes: string[] = [];
+  reads = 0;
+
+  listen(endpoint: Endpoint): Listener {
+    const listener = net.listen(endpoint);
+    return {
+      addr: listener.addr,
+      close: () => listener.close(),
+      accept: async () => this.#counting(await listener.accept()),
+    };
+  }
+
+  #counting(connection: Connection): Connection {
+    return {
+      remoteAddr: connection.remoteAddr,
+      read: (buffer) => {
+        this.reads++;
+        return connection.read(buffer);
+      },
+      write: (octets) => {
+        if (octets.length > 0) this.writes.push(new TextDecoder().decode(octets));
+        return connection.write(octets);
+      },
+      closeWrite: () => connection.closeWrite(),
+      close: () => connection.close(),
+    };
+  }
+}
+
+Deno.test("a pipelined batch is answered with one write", async () => {
+  const net = new CountingNet();
+  await using server = new TestServer({}, { net });
+  using client = await Client.greeted(server.port);
+  await client.ask("EHLO x");
+  net.writes = [];
+  net.reads = 0;
+  await client.send(
+    "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\nDATA\r\n",
+  );
+  for (let i = 0; i < 4; i++) await client.reply();
+  await client.send(
+    "Subject: x\r\n\r\n.\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nQUIT\r\n",
+  );
+  for (let i = 0; i < 4; i++) await client.reply();
+  assert.equal(net.writes.length, 2);
+  assert.equal(net.writes[1].split("\r\n").length, 5);
+  assert.ok(net.reads <= 3, `${net.reads} reads`);
+});
+
+Deno.test("a write that takes only a part is followed by the rest", async () => {
+  const partial: Net = {
+    listen(endpoint) {
+      const listener = net.listen(endpoint);
+      return {
+        addr: listener.addr,
+        close: () => listener.close(),
+        async accept() {
+          const connection = await listener.accept();
+          return {
+            remoteAddr: connection.remoteAddr,
+            read: (buffer) => connection.read(buffer),
+            write: (octets) => connection.write(octets.subarray(0, 7)),
+            closeWrite: () => connection.closeWrite(),
+            close: () => connection.close(),
+          };
+        },
+      };
+    },
+  };
+  await using server = new TestServer({}, { net: partial });
+  using client = await server.connect();
+  assert.equal(await client.reply(), "220 localhost ESMTP Dinopost ready");
+  assert.match(await client.ask("EHLO x"), /^250-localhost greets x\n[^]*\n250 HELP$/);
+});
+
+Deno.test("while a message is being made safe nothing of the client is read", async () => {
+  const net = new CountingNet();
+  const safe = Promise.withResolvers<void>();
+  await using server = new TestServer({
+    async handler({ id }) {
+      await safe.promise;
+      return replies.accepted(id);
+    },
+  }, { net });
+  using client = await Client.greeted(server.port);
+  await client.ready();
+  await client.ask("DATA");
+  await client.send("Subject: x\r\n\r\n.\r\n");
+  await settled();
+  const { reads } = net;
+  net.writes = [];
+  for (let i = 0; i < 5; i++) {
+    await client.send("NOOP\r\n");
+    await settled();
+  }
+  assert.equal(net.reads, reads);
+  assert.deepEqual(net.writes, []);
+  safe.resolve();
+  assert.match(await client.reply(), /^250 2\.0\.0 Message accepted/);
+  for (let i = 0; i < 5; i++) assert.equal(await client.reply(), "250 2.0.0 OK");
+});
+
+Deno.test("a stop while a message is being made safe waits for it", async () => {
+  const safe = Promise.withResolvers<void>();
+  const server = new TestServer({
+    async handler({ id }) {
+      await safe.promise;
+      return replies.accepted(id);
+    },
+  });
+  const client = await Client.greeted(server.port);
+  await client.ready();
+  await client.ask("DATA");
+  await client.send("Subject: x\r\n\r\n.\r\n");
+  await settled();
+  const stopped = server.server.shutdown();
+  await settled();
+  safe.resolve();
+  assert.match(await client.reply(), /^250 2\.0\.0 Message accepted/);
+  assert.match(await client.reply(), /^421 4\.3\.2 /);
+  client.close();
+  await stopped;
+  await server.stopped;
+});
