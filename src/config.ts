@@ -20,7 +20,10 @@ import {
 import { isDomain } from "./smtp/address.ts";
 
 const later = true, reread = true, secret = true;
-const networks = kind.list(kind.network, "addresses and CIDR blocks, parted by commas");
+const networks = kind.list(
+  kind.network,
+  "addresses and CIDR blocks such as 10.0.0.0/8, parted by commas",
+);
 const domains = kind.list(kind.domain, "domain names, parted by commas");
 const hosts = kind.list(kind.hostOrAddress, "host names and addresses, parted by commas");
 const hostname = ({ hostname }: Environment) => domainOrNone(hostname());
@@ -175,7 +178,7 @@ const STANDARD_FILE = ".env";
 
 /** With `dev`, the defaults are those of development. */
 export function loadConfig(environment: Environment, { dev }: { dev: boolean }): LoadedConfig {
-  const { file, fileName, problem } = readSettingsFile(environment);
+  const { file, fileName, problem, unread = [] } = readSettingsFile(environment);
   const problems = problem === undefined ? [] : [problem];
   const sources: Sources = { environment, file, fileName, dev };
   const values: Record<string, unknown> = {};
@@ -188,8 +191,12 @@ export function loadConfig(environment: Environment, { dev }: { dev: boolean }):
   }
   if (problems.length > 0) throw new ConfigError(problems);
   const given = [...Object.keys(environment.variables), ...Object.keys(file)];
-  const warnings = misspelt(given.filter((name) => name !== "SMTP_ENV_FILE"), Object.values(table))
+  const misspellings = misspelt(
+    given.filter((name) => name !== "SMTP_ENV_FILE"),
+    Object.values(table),
+  )
     .map(({ name, likely }) => `${name}: not a setting: did you mean ${likely}?`);
+  const warnings = [...unread, ...misspellings, ...doubts(values as unknown as Config)];
   return { config: Object.freeze(values) as unknown as Config, warnings, origins };
 }
 
@@ -198,10 +205,33 @@ function readSettingsFile(environment: Environment) {
   const named = environment.variables.SMTP_ENV_FILE ?? "";
   const fileName = named === "" ? STANDARD_FILE : named;
   const text = environment.readText(fileName);
-  if (typeof text === "string") return { file: environment.parseLines(text), fileName };
+  if (typeof text === "string") {
+    const plain = text.replace(/^\ufeff/, "");
+    return { file: environment.parseLines(plain), fileName, unread: unreadLines(plain, fileName) };
+  }
   const problem = named === "" && text.missing
     ? undefined
     : `${named === "" ? "settings" : "SMTP_ENV_FILE"}: cannot read ` +
       `${JSON.stringify(fileName)}: ${text.reason}`;
   return { file: {}, fileName, problem };
+}
+
+/** Lines that name a setting but assign nothing: no reader of such files complains of them. */
+function unreadLines(text: string, fileName: string): string[] {
+  return text.split("\n").flatMap((line, i) =>
+    /^\s*(export\s+)?SMTP_\w+\b\s*($|[^=\s])/.test(line)
+      ? [`${fileName}:${i + 1}: no setting: write NAME=value`]
+      : []
+  );
+}
+
+/** Values that are right, but seldom meant. */
+function doubts({ mode, allowNetworks, allowHosts, requireLocalDomain }: Config): string[] {
+  if (allowNetworks === undefined && allowHosts === undefined) {
+    return ["no client may use this server: set SMTP_ALLOW_NETWORKS or SMTP_ALLOW_HOSTS"];
+  }
+  const everyone = allowNetworks?.some(({ prefix }) => prefix === 0) ?? false;
+  return everyone && mode === "relay" && !requireLocalDomain
+    ? ["SMTP_ALLOW_NETWORKS and SMTP_REQUIRE_LOCAL_DOMAIN: anyone may send as anyone to anyone"]
+    : [];
 }

@@ -1,4 +1,4 @@
 import { run } from "./cli/cli.ts";
 import { args, exit } from "./deno/process.ts";
 
-exit(await run(args));
+await exit(await run(args));

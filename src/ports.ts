@@ -11,7 +11,7 @@ export interface Clock {
   now(): number;
   /** Time that never jumps, for deadlines. */
   monotonic(): number;
-  /** Calls back once; the returned function takes that back. */
+  /** Calls back once, early only where the delay is weeks; the returned function takes it back. */
   timer(delay: number, call: () => void): () => void;
 }
 
@@ -52,7 +52,7 @@ export class ListenError extends Error {
     readonly reason: "in use" | "no such address" | "not permitted" | "other",
     detail: string,
   ) {
-    super(detail);
+    super(`listen on ${endpoint.hostname} port ${endpoint.port}: ${detail}`);
   }
 }
 

@@ -15,16 +15,17 @@ export class Relay {
   readonly #shutdownTimeout: number;
 
   constructor(config: Config, store: Store, world: World) {
-    const { clock, log, resolver } = world;
+    const { log } = world;
     const lists = { networks: config.allowNetworks ?? [], hosts: config.allowHosts ?? [] };
     this.#shutdownTimeout = config.shutdownTimeout;
     this.server = new Server({
       handler: intake(store, log),
       addresses: config.listen,
-      access: new Access(lists, resolver, clock),
+      access: new Access(lists, world),
       senderDomains: senderDomains(config),
       audit: {
-        on: config.debug,
+        // Captured mail is there to be looked at; mail that passes is nobody's business.
+        wants: { lines: config.debug, content: config.debug && config.mode === "capture" },
         line: (session, side, text) => log("info", `${session} ${side}: ${text}`),
       },
       ...pick(config, [

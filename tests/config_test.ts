@@ -109,7 +109,7 @@ Deno.test("B1 every problem is told at once: name, value, what is accepted", () 
       'SMTP_COMMAND_TIMEOUT: "0" is not accepted: give a duration such as 90s, 15m, 4h or 5d, ' +
       "at least 1s",
       'SMTP_ALLOW_NETWORKS: "10.0.0.0/8,10.0.0.0/33" is not accepted: ' +
-      "give addresses and CIDR blocks, parted by commas",
+      "give addresses and CIDR blocks such as 10.0.0.0/8, parted by commas",
     ],
   );
 });
@@ -145,6 +145,7 @@ Deno.test("B2 a secret comes from a file; both together, or no file, is a proble
 
 Deno.test("an unknown name within two letters of a known one is a warning", () => {
   const variables = {
+    SMTP_ALLOW_HOSTS: "localhost",
     SMTP_PROT: "25",
     SMTP_ALLOW_NETWORK: "::1",
     SMTP_AUTH_USER_FILE: "/x",
@@ -157,6 +158,28 @@ Deno.test("an unknown name within two letters of a known one is a warning", () =
     "SMTP_ALLOW_NETWORK: not a setting: did you mean SMTP_ALLOW_NETWORKS?",
     "SMTP_AUTH_USER_FILE: not a setting: did you mean SMTP_AUTH_USERS_FILE?",
   ]);
+});
+
+Deno.test("lines of a settings file that assign nothing are warned of; a byte order mark is not", () => {
+  const files = {
+    ".env": "\ufeffSMTP_PORT=1111\nSMTP_MODE: capture\n  SMTP_DEBUG\nHOST other\n# SMTP_X y\n" +
+      "export SMTP_BANNER=x\nSMTP_ALLOW_HOSTS = localhost\n",
+  };
+  const { config, warnings } = load({}, files);
+  assert.deepEqual([config.port, config.banner], [1111, "x"]);
+  assert.deepEqual(warnings, [
+    ".env:2: no setting: write NAME=value",
+    ".env:3: no setting: write NAME=value",
+  ]);
+});
+
+Deno.test("settings that leave nobody in, or everybody, are warned of", () => {
+  const nobody = "no client may use this server: set SMTP_ALLOW_NETWORKS or SMTP_ALLOW_HOSTS";
+  assert.deepEqual(load().warnings, [nobody]);
+  const everybody = { SMTP_ALLOW_NETWORKS: "10.0.0.0/8,0.0.0.0/0", SMTP_REQUIRE_LOCAL_DOMAIN: "0" };
+  assert.match(load(everybody).warnings.join(), /anyone may send as anyone to anyone/);
+  assert.deepEqual(load({ ...everybody, SMTP_MODE: "capture" }).warnings, []);
+  assert.deepEqual(load({ SMTP_ALLOW_NETWORKS: "0.0.0.0/0" }).warnings, []);
 });
 
 Deno.test("a setting of a later version is refused if it is set, unless it says what is so", () => {
@@ -234,7 +257,7 @@ Deno.test("what the kinds of settings refuse", () => {
     ["SMTP_MAX_RECIPIENTS", ["0", "1e3", "100001"]],
     ["SMTP_COMMAND_TIMEOUT", ["15 m", "15min", "-1s", "500ms"]],
     ["SMTP_RATE_MESSAGES", ["100", "0/1h", "100/0h", "100/", "/1h"]],
-    ["SMTP_ALLOW_NETWORKS", ["10.0.0.0/", "10.0.0/8", "::/129", "example.com"]],
+    ["SMTP_ALLOW_NETWORKS", ["10.0.0.0/", "10.0.0/8", "10.0.0.5/8", "::/129", "example.com"]],
     ["SMTP_ALLOW_HOSTS", ["http://x", "a b"]],
     ["SMTP_AUTH_USERS", ["alice", "alice:", ":secret", "alice:a,bob"]],
     ["SMTP_RELAY_URL", ["relay.example", "http://relay.example", "smtp://", "smtp://a/path"]],

@@ -12,9 +12,10 @@ export const check: Command = {
   run(options) {
     const loaded = configure({ dev: options.has("--dev") });
     if (loaded === undefined) return status.CONFIG;
-    for (const [{ name, secret }, { text, origin }] of loaded.origins) {
+    for (const [{ name, secret, later }, { text, origin }] of loaded.origins) {
       const shown = text === "" ? "" : secret ? "(not shown)" : text;
-      print(`${name}=${shown}${origin === "default" ? "" : `  # ${origin}`}`);
+      const about = [...(origin === "default" ? [] : [origin]), ...(later ? ["not yet"] : [])];
+      print(`${name}=${shown}${about.length === 0 ? "" : `  # ${about.join(", ")}`}`);
     }
     return status.OK;
   },

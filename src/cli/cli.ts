@@ -9,21 +9,19 @@ import * as status from "./status.ts";
 import { version } from "./version.ts";
 
 const commands: readonly Command[] = [serve, check, version];
-const all: readonly Command[] = [...commands, helpOn(commands)];
-
-/** What people type out of habit. */
-const ALIASES: Readonly<Record<string, string>> = {
-  "--help": "help",
-  "-h": "help",
-  "--version": "version",
-};
+const help = helpOn(commands);
 
 /** The exit status. Without a command, `serve` is meant. */
 export async function run(args: readonly string[]): Promise<number> {
-  const [first = "serve", ...rest] = args;
-  const named = ALIASES[first] ?? first;
-  const [name, options] = named.startsWith("-") ? ["serve", args] : [named, rest];
-  const command = all.find((command) => command.name === name);
+  // What people type out of habit, wherever it stands.
+  if (args[0] === "help" || args.includes("--help") || args.includes("-h")) {
+    return await help.run(new Set());
+  }
+  if (args[0] === "--version") return await version.run(new Set());
+  const [name, ...options] = args.length === 0 || args[0].startsWith("-")
+    ? ["serve", ...args]
+    : args;
+  const command = commands.find((command) => command.name === name);
   if (command === undefined) {
     complain(`dinopost: unknown command ${JSON.stringify(name)}: see dinopost help`);
     return status.USAGE;

@@ -28,13 +28,14 @@ export const serve: Command = {
       const detail = reason instanceof Error ? reason.stack : reason;
       world.log("error", "internal error", { error: String(detail) });
     });
+    endOnSignal(relay, config);
     const stopped = relay.run();
     try {
       // A server that could not listen has rejected already, before anything else is said.
       await Promise.race([stopped, Promise.resolve()]);
       announce(config, relay.server.addresses);
-      endOnSignal(relay);
       await stopped;
+      world.log("info", "stopped");
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
       complain(`dinopost: ${inWords(error)}`);
@@ -45,37 +46,55 @@ export const serve: Command = {
 };
 
 function announce(config: Config, addresses: readonly Endpoint[]): void {
-  const where = addresses.map(({ hostname, port }) =>
-    `smtp://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`
-  );
   const captured = config.mode === "capture";
   print(
     `Dinopost ${VERSION} ${
       captured ? "captures mail: nothing leaves this machine" : "relays mail"
     }.`,
   );
-  print(`Send mail to  ${where.join("  ")}`);
-  print(
-    config.debug
-      ? "Look          here: every line of every session is shown as it passes."
-      : "Look          here: every message is shown as it is accepted.",
-  );
+  print(`Send mail to  ${targets(addresses).join("  ")}`);
+  print(`Look          here: ${whatIsShown(config)}.`);
   print("Kept          in memory, until this process ends; delivery is not yet in this version.");
-  if (config.allowNetworks === undefined && config.allowHosts === undefined) {
-    complain(
-      "warning: no client may use this server: set SMTP_ALLOW_NETWORKS or SMTP_ALLOW_HOSTS",
-    );
-  }
 }
 
-/** The first signal stops in good order, the second at once. */
-function endOnSignal(relay: Relay): void {
-  let signals = 0;
+function whatIsShown({ debug, mode }: Config): string {
+  if (!debug) return "every message is told of as it is accepted, every refusal with its reason";
+  return mode === "capture"
+    ? "every session, and the beginning of every message, is shown as it passes"
+    : "every line of every session is shown as it passes";
+}
+
+/** Where a program may be pointed at; wildcards are no address to send to. */
+function targets(addresses: readonly Endpoint[]): string[] {
+  const { port } = addresses[0];
+  const isWildcard = ({ hostname }: Endpoint) => hostname === "::" || hostname === "0.0.0.0";
+  if (addresses.some(isWildcard)) return [`port ${port} on every address of this machine`];
+  return addresses.map(({ hostname }) =>
+    `smtp://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`
+  );
+}
+
+/**
+ * One Ctrl-C may come as two signals: to the group of processes, and from the task runner
+ * that passes its own on.
+ */
+const SAME_SIGNAL = 500;
+
+/** The first signal stops in good order, a second one at once. */
+function endOnSignal(relay: Relay, { shutdownTimeout }: Config): void {
+  let first: number | undefined;
   onEndSignal((signal) => {
-    signals++;
-    if (signals > 1) exit(status.FAILED);
-    world.log("info", "stopping", { signal, sessions: relay.server.activeClients });
-    void relay.stop();
+    const now = world.clock.monotonic();
+    if (first === undefined) {
+      first = now;
+      const sessions = relay.server.activeClients;
+      const within = `${shutdownTimeout / 1000}s`;
+      world.log("info", "stopping, signal again to end at once", { signal, sessions, within });
+      void relay.stop();
+    } else if (now - first > SAME_SIGNAL) {
+      world.log("warning", "ended at once", { signal });
+      void exit(status.FAILED);
+    }
   });
 }
 
@@ -89,6 +108,6 @@ function inWords({ endpoint: { hostname, port }, reason, message }: ListenError)
     case "not permitted":
       return `${where}: not permitted: ports below 1024 want CAP_NET_BIND_SERVICE; set SMTP_PORT`;
     case "other":
-      return `${where}: ${message}`;
+      return message;
   }
 }

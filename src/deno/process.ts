@@ -1,20 +1,22 @@
 /** The process: its arguments, its output, its signals, its end. */
 
-const encoder = new TextEncoder();
-
-/** Writes whole lines to standard output. */
-export function print(text: string): void {
-  Deno.stdout.writeSync(encoder.encode(text + "\n"));
-}
-
-/** Writes whole lines to standard error. */
-export function complain(text: string): void {
-  Deno.stderr.writeSync(encoder.encode(text + "\n"));
-}
+import { flush, stderr, stdout } from "./output.ts";
 
 export const args: readonly string[] = Deno.args;
 
-export function exit(status: number): never {
+/** A line, or several, to standard output. */
+export function print(text: string): void {
+  stdout.line(text);
+}
+
+/** A line, or several, to standard error. */
+export function complain(text: string): void {
+  stderr.line(text);
+}
+
+/** Ends the process, once what it said has been written. */
+export async function exit(status: number): Promise<never> {
+  await flush();
   Deno.exit(status);
 }
 

@@ -12,9 +12,14 @@
  */
 
 import ipaddr from "ipaddr.js";
-import { type Clock, LookupError, type Resolver } from "../ports.ts";
+import { type Clock, type Log, LookupError, type Resolver, type World } from "../ports.ts";
 
 export type Verdict = "allowed" | "refused" | "unknown";
+
+/** Says who may use a server. */
+export interface AccessRule {
+  check(address: string): Verdict | Promise<Verdict>;
+}
 
 export interface AccessList {
   readonly networks: readonly { readonly address: string; readonly prefix: number }[];
@@ -26,21 +31,24 @@ const REMEMBERED = 60_000;
 /** After a failure the name is asked for again sooner. */
 const FAILURE_REMEMBERED = 5_000;
 
+type Surroundings = Pick<World, "resolver" | "clock" | "log">;
+
 interface Known {
   readonly addresses: readonly string[];
   readonly failed: boolean;
   readonly until: number;
 }
 
-export class Access {
+export class Access implements AccessRule {
   readonly #networks: readonly [ipaddr.IPv4 | ipaddr.IPv6, number][];
   readonly #hosts: readonly string[];
   readonly #resolver: Resolver;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #known = new Map<string, Known>();
   readonly #asking = new Map<string, Promise<Known>>();
 
-  constructor({ networks, hosts }: AccessList, resolver: Resolver, clock: Clock) {
+  constructor({ networks, hosts }: AccessList, { resolver, clock, log }: Surroundings) {
     const literal = hosts.filter((host) => ipaddr.isValid(host));
     this.#hosts = hosts.filter((host) => !ipaddr.isValid(host));
     this.#networks = [
@@ -49,6 +57,7 @@ export class Access {
     ];
     this.#resolver = resolver;
     this.#clock = clock;
+    this.#log = log;
   }
 
   check(address: string): Verdict | Promise<Verdict> {
@@ -93,6 +102,9 @@ export class Access {
     try {
       const addresses = (await this.#resolver.addresses(host)).map(plain);
       found = { addresses, failed: false, until: this.#clock.monotonic() + REMEMBERED };
+      if (addresses.length === 0 && before?.addresses.length !== 0) {
+        this.#log("warning", "allowed host has no address", { host });
+      }
     } catch (error) {
       if (!(error instanceof LookupError)) throw error;
       const addresses = before?.addresses ?? [];

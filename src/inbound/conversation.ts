@@ -13,7 +13,7 @@
 
 import type { Clock, Connection, Log } from "../ports.ts";
 import type { Reply } from "../smtp/reply.ts";
-import type { Session } from "../smtp/session.ts";
+import type { Answer, Session } from "../smtp/session.ts";
 import type { State } from "../smtp/state.ts";
 import { Deadline } from "./deadline.ts";
 
@@ -80,9 +80,9 @@ export class Conversation {
     }
   }
 
-  /** The server is to end: says so as soon as nothing is under way. */
-  stop(): void {
-    this.#interrupt({ kind: "stop" });
+  /** The server is to end: says so once nothing is under way, or `now`. */
+  stop({ now }: { now: boolean }): void {
+    this.#interrupt({ kind: "stop", now });
   }
 
   /** Cuts the connection. */
@@ -179,7 +179,7 @@ export class Conversation {
    * The session hears of it at once. If that ends it while a read is outstanding, its last
    * replies go out beside that read.
    */
-  #interrupt(input: { kind: "timeout" | "stop" }): void {
+  #interrupt(input: Extract<Answer, { kind: "timeout" | "stop" }>): void {
     this.#session.answer(input);
     if (this.#reading && this.#session.state.at === "closed") {
       this.#sayLast().catch(() => this.close());

@@ -32,7 +32,7 @@ export class Deadline {
   #arm(): void {
     this.#cancel?.();
     this.#timerAt = this.#at;
-    const delay = Math.min(Math.max(0, this.#at - this.#clock.monotonic()), LONGEST);
+    const delay = Math.max(0, this.#at - this.#clock.monotonic());
     this.#cancel = this.#clock.timer(delay, () => this.#look());
   }
 
@@ -44,6 +44,3 @@ export class Deadline {
     this.#met();
   }
 }
-
-/** A timer of more than 2^31 ms fires at once: look again in the meantime. */
-const LONGEST = 60_000;

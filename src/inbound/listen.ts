@@ -15,7 +15,7 @@ export function listenOn(
   const listeners: Listener[] = [];
   let missing: ListenError | undefined;
   try {
-    for (const hostname of addresses) {
+    for (const hostname of new Set(addresses)) {
       // Any free port is the same one for every address.
       const endpoint = { hostname, port: listeners[0]?.addr.port ?? port };
       try {

@@ -10,13 +10,13 @@
 import { newId } from "../mail/id.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { Connection, Endpoint, Listener, World } from "../ports.ts";
-import type { Reply } from "../smtp/reply.ts";
+import { format, isFinal, type Reply } from "../smtp/reply.ts";
 import * as replies from "../smtp/replies.ts";
-import { Session } from "../smtp/session.ts";
+import { type Observer, Session } from "../smtp/session.ts";
 import type { Rules, State } from "../smtp/state.ts";
 import type { Recipient, Sender } from "../smtp/transaction.ts";
 import { acceptAll } from "./acceptor.ts";
-import { type Access, plain } from "./access.ts";
+import { type AccessRule, plain } from "./access.ts";
 import { Conversation, type Host } from "./conversation.ts";
 import { compose, type Handler, type Middleware } from "../mail/handler.ts";
 import { listenOn } from "./listen.ts";
@@ -42,13 +42,16 @@ export interface ServerOptions extends Partial<Rules> {
   readonly commandTimeout?: number;
   readonly dataTimeout?: number;
   /** Absent: every client may use the server. */
-  readonly access?: Access;
+  readonly access?: AccessRule;
   readonly checks?: Checks;
-  /** Sees the lines of all sessions, each with the number of its session, while it is on. */
-  readonly audit?: {
-    readonly on: boolean;
-    line(session: number, side: "C" | "S", text: string): void;
-  };
+  readonly audit?: Audit;
+}
+
+/** Sees the lines of all sessions, each with the number of its session. */
+export interface Audit {
+  readonly wants: { readonly lines: boolean; readonly content: boolean };
+  /** `*`: not a line of the dialogue, but something that happened. */
+  line(session: number, side: "C" | "S" | "*", text: string): void;
 }
 
 export const DEFAULTS = {
@@ -65,6 +68,11 @@ export const DEFAULTS = {
   commandTimeout: 15 * 60_000,
   dataTimeout: 10 * 60_000,
 } as const;
+
+const NOTHING = { lines: false, content: false };
+
+/** For the last replies to be sent to sessions that are cut. */
+const LAST_WORDS = 250;
 
 export class Server {
   readonly #options: ServerOptions & typeof DEFAULTS;
@@ -133,8 +141,14 @@ export class Server {
 
   async #stop(within: number): Promise<void> {
     this.#phase = "stopping";
-    for (const conversation of this.#clients.keys()) conversation.stop();
+    for (const conversation of this.#clients.keys()) conversation.stop({ now: false });
     await this.#drained(within);
+    const cut = this.#clients.size;
+    if (cut > 0) {
+      this.#world.log("warning", "sessions are cut", { sessions: cut });
+      for (const conversation of this.#clients.keys()) conversation.stop({ now: true });
+      await this.#drained(LAST_WORDS);
+    }
     this.#phase = "stopped";
     for (const listener of this.#listeners) listener.close();
     for (const conversation of this.#clients.keys()) conversation.close();
@@ -154,22 +168,36 @@ export class Server {
   #take(connection: Connection): void {
     const address = plain(connection.remoteAddr.hostname);
     const number = ++this.#sessions;
-    const { audit } = this.#options;
-    const session = new Session(
-      this.#options,
-      audit && {
-        get on() {
-          return audit.on;
-        },
-        line: (side, text) => audit.line(number, side, text),
-      },
-    );
+    const session = new Session(this.#options, this.#observer(number, address));
     const host = this.#hostFor(address, connection.remoteAddr.port);
     const conversation = new Conversation(connection, session, host);
     const refusal = this.#refusal(address);
     this.#clients.set(conversation, address);
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
-    conversation.run(refusal).finally(() => this.#forget(conversation, address));
+    this.#note(number, `connected ${address} port ${connection.remoteAddr.port}`);
+    conversation.run(refusal).finally(() => {
+      this.#note(number, "disconnected");
+      this.#forget(conversation, address);
+    });
+  }
+
+  #note(session: number, text: string): void {
+    const { audit } = this.#options;
+    if (audit?.wants.lines) audit.line(session, "*", text);
+  }
+
+  #observer(session: number, client: string): Observer {
+    const { audit } = this.#options;
+    const { log } = this.#world;
+    return {
+      get wants() {
+        return audit?.wants ?? NOTHING;
+      },
+      line: (side, text) => audit?.line(session, side, text),
+      refused(command, reply) {
+        log("info", "refused", { session, client, command, reply: format(reply).trimEnd() });
+      },
+    };
   }
 
   #forget(conversation: Conversation, address: string): void {
@@ -244,7 +272,9 @@ export class Server {
       receivedAt: clock.now(),
     };
     try {
-      return await this.#handle(envelope);
+      const reply = await this.#handle(envelope);
+      if (isFinal(reply)) return reply;
+      throw new TypeError(`handle message: ${JSON.stringify(reply)} is no reply`);
     } catch (error) {
       return this.#failed(error, envelope.id);
     }

@@ -92,14 +92,22 @@ export interface Network {
   readonly prefix: number;
 }
 
+/** Bits behind the prefix are refused: whoever writes `10.0.0.5/8` means something else. */
 export const network: Kind<Network> = kind("an address or CIDR block", (text, environment) => {
   const [, head, bits] = /^([^/]+)(?:\/([0-9]{1,3}))?$/.exec(text) ?? [];
   const base = address.read(head ?? "", environment);
   if (base === undefined) return undefined;
   const most = base.includes(":") ? 128 : 32;
   const prefix = bits === undefined ? most : Number(bits);
-  return prefix <= most ? { address: base, prefix } : undefined;
+  return prefix <= most && isBlock(base, prefix) ? { address: base, prefix } : undefined;
 });
+
+function isBlock(address: string, prefix: number): boolean {
+  return ipaddr.parse(address).toByteArray().every((octet, i) => {
+    const bits = Math.min(8, Math.max(0, prefix - i * 8));
+    return (octet & (0xff >> bits)) === 0;
+  });
+}
 
 export const domain: Kind<string> = kind(
   "a domain name",

@@ -59,3 +59,17 @@ export class ContentBuilder {
     this.#used = 0;
   }
 }
+
+const SHOWN_OCTETS = 4096;
+const SHOWN_LINES = 40;
+
+/** The first lines, for a person to look at. */
+export function beginning({ chunks, size }: Content): string[] {
+  const [first = new Uint8Array(0)] = chunks;
+  const text = new TextDecoder().decode(first.subarray(0, SHOWN_OCTETS));
+  const lines = text.split("\r\n");
+  // What is behind the last CRLF is nothing, or cut.
+  const shown = lines.slice(0, -1).slice(0, SHOWN_LINES);
+  const isWhole = size <= SHOWN_OCTETS && size === first.length && lines.length <= SHOWN_LINES;
+  return isWhole ? shown : [...shown, "…"];
+}

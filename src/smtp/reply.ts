@@ -21,6 +21,15 @@ export function isPositive(reply: Reply): boolean {
   return reply.code < 400;
 }
 
+/** Whether it can end a command: what programs that embed the server give may be anything. */
+export function isFinal(reply: unknown): reply is Reply {
+  if (typeof reply !== "object" || reply === null) return false;
+  const { code, enhanced, lines } = reply as Partial<Reply>;
+  return Number.isInteger(code) && /^[245]/.test(String(code)) && String(code).length === 3 &&
+    (enhanced === undefined || typeof enhanced === "string") &&
+    Array.isArray(lines) && lines.every((line) => typeof line === "string");
+}
+
 /** RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets, its code and CRLF among them. */
 const MAX_TEXT = 512 - "250 5.7.1 ".length - 2;
 

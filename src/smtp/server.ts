@@ -17,7 +17,7 @@ import type { Input, Peer, Rules, State, Step } from "./state.ts";
 export function step(rules: Rules, state: State, input: Input): Step {
   if (state.at === "closed") return { state, replies: [] };
   if (input.kind === "timeout") return close(state.peer, replies.timedOut(rules.hostname));
-  if (input.kind === "stop") return stop(rules, state);
+  if (input.kind === "stop") return stop(rules, state, input.now);
   switch (state.at) {
     case "connected":
       if (input.kind === "opened") return open(rules, state.peer, input);
@@ -56,17 +56,15 @@ function open(rules: Rules, peer: Peer, { early, refusal }: Input & { kind: "ope
   return answer({ at: "idle", peer }, replies.greeting(rules.hostname, rules.banner));
 }
 
-/** Content under way may still become a message; everything else ends here. */
-function stop(rules: Rules, state: State): Step {
-  switch (state.at) {
-    case "content":
-    case "chunk":
-    case "skipping":
-    case "committing":
-      return answer({ ...state, peer: { ...state.peer, stopping: true } });
-    default:
-      return close(state.peer, replies.stopping(rules.hostname));
-  }
+/**
+ * Content under way may still become a message. One that is being made safe is never told
+ * 421: it may be safe already.
+ */
+function stop(rules: Rules, state: State, now: boolean): Step {
+  const isReceiving = state.at === "content" || state.at === "chunk" || state.at === "skipping";
+  return state.at === "committing" || (isReceiving && !now)
+    ? answer({ ...state, peer: { ...state.peer, stopping: true } })
+    : close(state.peer, replies.stopping(rules.hostname));
 }
 
 /** Lines after which the two sides may no longer agree on what is a command. */

@@ -14,6 +14,7 @@ import {
   MAX_HEADER_OCTETS,
 } from "./content_reader.ts";
 import { parse } from "./command.ts";
+import { beginning } from "./content.ts";
 import { type Line, LineReader } from "./framing.ts";
 import { format, type Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
@@ -29,10 +30,13 @@ export type Answer = Extract<
   { kind: "opened" | "verdict" | "committed" | "refused" | "timeout" | "stop" }
 >;
 
-/** Sees each line of the dialogue, as it is read or said, while it is on. */
-export interface Audit {
-  readonly on: boolean;
+/** Sees what passes. */
+export interface Observer {
+  /** Whether it wants to see each line, and the beginning of each message. */
+  readonly wants: { readonly lines: boolean; readonly content: boolean };
   line(side: "C" | "S", text: string): void;
+  /** A client, a command or a message was refused. */
+  refused(what: string, reply: Reply): void;
 }
 
 export class Session {
@@ -41,17 +45,19 @@ export class Session {
   completed = 0;
 
   readonly #rules: Rules;
-  readonly #audit: Audit | undefined;
+  readonly #observer: Observer | undefined;
   readonly #lines: LineReader;
   #content: ContentReader;
   #chunkLeft = 0;
   #octets = new Uint8Array(0);
   #from = 0;
   #replies = "";
+  /** What the next refusal is of. */
+  #last = "(connection)";
 
-  constructor(rules: Rules, audit?: Audit) {
+  constructor(rules: Rules, observer?: Observer) {
     this.#rules = rules;
-    this.#audit = audit;
+    this.#observer = observer;
     this.#lines = new LineReader(rules.bareNewline);
     this.#content = new ContentReader(rules, { transparency: true });
   }
@@ -68,6 +74,7 @@ export class Session {
   }
 
   answer(input: Answer): void {
+    if (input.kind === "opened" && input.early) this.#observe("C", "(spoke before the greeting)");
     this.#step(input);
     this.#goOn();
   }
@@ -108,7 +115,8 @@ export class Session {
     const { line } = this.#lines;
     if (line === undefined) return;
     this.completed++;
-    this.#note("C", line.kind === "line" ? line.text : `(${line.kind})`);
+    this.#last = line.kind === "line" ? line.text : `(${line.kind})`;
+    this.#observe("C", this.#last);
     this.#step(this.#read(line, this.#from < octets.length));
   }
 
@@ -153,7 +161,11 @@ export class Session {
     this.completed++;
     const content = this.#content.finish();
     const { defect } = this.#content;
-    this.#note("C", defect === undefined ? `(${content.size} octets)` : `(${defect})`);
+    this.#last = defect === undefined ? `(${content.size} octets)` : `(${defect})`;
+    if (this.#observer?.wants.content) {
+      for (const line of beginning(content)) this.#observe("C", line);
+    }
+    this.#observe("C", this.#last);
     this.#step(
       defect === undefined
         ? { kind: "content", content }
@@ -195,10 +207,13 @@ export class Session {
   #say(reply: Reply): void {
     const wire = format(reply);
     this.#replies += wire;
-    if (this.#audit?.on) { for (const line of wire.trimEnd().split("\r\n")) this.#note("S", line); }
+    if (reply.code >= 400) this.#observer?.refused(this.#last, reply);
+    if (this.#observer?.wants.lines) {
+      for (const line of wire.trimEnd().split("\r\n")) this.#observe("S", line);
+    }
   }
 
-  #note(side: "C" | "S", text: string): void {
-    if (this.#audit?.on) this.#audit.line(side, text);
+  #observe(side: "C" | "S", text: string): void {
+    if (this.#observer?.wants.lines) this.#observer.line(side, text);
   }
 }

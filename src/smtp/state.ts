@@ -99,7 +99,8 @@ export type Input =
   | { readonly kind: "committed"; readonly reply: Reply }
   | { readonly kind: "refused"; readonly reply: Reply }
   | { readonly kind: "timeout" }
-  | { readonly kind: "stop" };
+  /** The server is to end; `now`: also where content is under way. */
+  | { readonly kind: "stop"; readonly now: boolean };
 
 export interface Step {
   readonly state: State;

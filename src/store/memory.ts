@@ -25,7 +25,11 @@ export class MemoryStore implements Store {
   commit(envelope: Envelope): Promise<void> {
     const size = envelope.content.size + OVERHEAD;
     if (this.#used + size > this.#room) {
-      return Promise.reject(new StoreFullError(`keep message: ${this.#used} octets are in use`));
+      return Promise.reject(
+        new StoreFullError(
+          `keep message: all of ${this.#room} octets in use, a restart frees them`,
+        ),
+      );
     }
     this.#used += size;
     this.#recipients += envelope.recipients.length;

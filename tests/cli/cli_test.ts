@@ -43,14 +43,15 @@ Deno.test("check shows every setting, its value and where it comes from, but no 
   assert.ok(lines.includes(`SMTP_MAX_RECIPIENTS=7  # ${file}`), stdout);
   assert.ok(lines.includes("SMTP_MODE=capture  # development"), stdout);
   assert.ok(lines.includes("SMTP_BANNER=Dinopost ready"), stdout);
-  assert.ok(lines.includes("SMTP_AUTH_USERS="), stdout);
+  assert.ok(lines.includes("SMTP_AUTH_USERS=  # not yet"), stdout);
 });
 
 Deno.test("version, help, and what is neither", async () => {
   const version = await runToEnd(dinopost("version"));
   assert.match(version.stdout, /^dinopost \d+\.\d+\.\d+\n$/);
   assert.equal((await runToEnd(dinopost("--version"))).stdout, version.stdout);
-  const help = await runToEnd(dinopost("--help"));
+  const help = await runToEnd(dinopost("help"));
+  assert.equal((await runToEnd(dinopost("serve", "--help"))).stdout, help.stdout);
   for (const command of ["serve", "check", "version", "help"]) {
     assert.match(help.stdout, new RegExp(`^  ${command}`, "m"));
   }
@@ -58,6 +59,7 @@ Deno.test("version, help, and what is neither", async () => {
     const [args, said] of [
       [["frobnicate"], 'dinopost: unknown command "frobnicate": see dinopost help\n'],
       [["serve", "--fast"], 'dinopost serve: unknown option "--fast": see dinopost help\n'],
+      [["check", "extra"], 'dinopost check: unknown option "extra": see dinopost help\n'],
       [["--fast"], 'dinopost serve: unknown option "--fast": see dinopost help\n'],
     ] as const
   ) {

@@ -8,6 +8,8 @@ export interface Start {
   readonly under?: readonly string[];
   /** Instead of `deno run … src/main.ts serve --dev`. */
   readonly command?: readonly string[];
+  /** Its output goes elsewhere, and is not waited for. */
+  readonly silent?: boolean;
 }
 
 const RUN = [
@@ -60,7 +62,7 @@ export class Daemon implements AsyncDisposable {
 
   /** Resolves once it listens. */
   static async start(start: Start = {}): Promise<Daemon> {
-    const { settings = {}, under = [], command = SERVE_DEV } = start;
+    const { settings = {}, under = [], command = SERVE_DEV, silent = false } = start;
     const [program, ...args] = [...under, ...command];
     const daemon = new Daemon(
       new Deno.Command(program, {
@@ -75,7 +77,7 @@ export class Daemon implements AsyncDisposable {
         detached: true,
       }).spawn(),
     );
-    await daemon.says(/^Kept /m);
+    if (!silent) await daemon.says(/^Kept /m);
     return daemon;
   }
 
@@ -94,6 +96,11 @@ export class Daemon implements AsyncDisposable {
 
   signal(signal: Deno.Signal): void {
     this.#process.kill(signal);
+  }
+
+  /** As a terminal does upon Ctrl-C. */
+  signalGroup(signal: Deno.Signal): void {
+    Deno.kill(-this.#process.pid, signal);
   }
 
   /** Resolves when the output matches; rejects when it has ended without. */

@@ -224,6 +224,22 @@ export const mutants: readonly Mutant[] = [
     tests: fault("H6_stop_in_data"),
   },
   {
+    row: "H7",
+    what: "whoever reads the log is waited for",
+    file: "src/deno/output.ts",
+    find: "octets.subarray(await this.#stream.write(octets))",
+    put: "octets.subarray(Deno.stderr.writeSync(octets))",
+    tests: fault("H7_output"),
+  },
+  {
+    row: "H7",
+    what: "control characters are logged as they are",
+    file: "src/deno/log.ts",
+    find: "stderr.line(escape(",
+    put: "stderr.line(String(",
+    tests: fault("H7_output"),
+  },
+  {
     row: "R",
     what: "a connection is not closed at the end",
     file: "src/inbound/conversation.ts",

@@ -49,7 +49,8 @@ Deno.test("deno task dev says where to send and where to look, and holds the fir
     for (const [line, reply] of dialog) assert.match(await client.ask(line), reply);
     assert.equal(await client.rest(), "");
   }
-  // The audit log shows every line.
+  // The audit log shows every line, and what was captured.
+  await daemon.says(/1 C: Subject: x\n.*1 C: \n.*1 C: Hello\n.*1 C: \(21 octets\)/);
   await daemon.says(/1 C: MAIL FROM:<alice@example\.com>[^]*1 S: 250 2\.1\.0 Sender/);
   daemon.signal("SIGTERM");
   assert.equal((await daemon.status).code, 0);
