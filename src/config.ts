@@ -7,6 +7,7 @@
  */
 
 import type { Environment } from "./ports.ts";
+import { parseEnvFile } from "./settings/env_file.ts";
 import * as kind from "./settings/kinds.ts";
 import {
   has,
@@ -45,7 +46,7 @@ export const table = {
   banner: has("SMTP_BANNER", kind.text, "Dinopost ready", "greeting text"),
   debug: has("SMTP_DEBUG", kind.boolean, "false",
     "audit log: every line of every session", { reread, dev: "true" }),
-  maxSize: has("SMTP_MAX_SIZE", kind.size("1KB", "1GiB"), "10MiB", "largest message"),
+  maxSize: has("SMTP_MAX_SIZE", kind.size("1B", "1GiB"), "10MiB", "largest message"),
   maxRecipients: has("SMTP_MAX_RECIPIENTS", kind.whole(1, 100_000), "100", "in one message"),
   maxClients: has("SMTP_MAX_CLIENTS", kind.whole(1, 1_000_000), "1000",
     "clients at once; 421 4.3.2 beyond"),
@@ -164,6 +165,15 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
   /** Where each value came from, in the order of the table. */
   readonly origins: readonly (readonly [Setting<unknown>, Origin])[];
+  readonly manager: ManagerVariables;
+}
+
+/** What systemd puts into the environment of a service. */
+export interface ManagerVariables {
+  readonly socket: string | undefined;
+  readonly runtimeDirectory: string | undefined;
+  /** Milliseconds within which it wants a sign of life. */
+  readonly watchdog: number | undefined;
 }
 
 export class ConfigError extends Error {
@@ -197,7 +207,46 @@ export function loadConfig(environment: Environment, { dev }: { dev: boolean }):
   )
     .map(({ name, likely }) => `${name}: not a setting: did you mean ${likely}?`);
   const warnings = [...unread, ...misspellings, ...doubts(values as unknown as Config)];
-  return { config: Object.freeze(values) as unknown as Config, warnings, origins };
+  const config = Object.freeze(values) as unknown as Config;
+  return { config, warnings, origins, manager: managerVariables(environment) };
+}
+
+function managerVariables({ variables }: Environment): ManagerVariables {
+  const microseconds = Number(variables.WATCHDOG_USEC);
+  return {
+    socket: variables.NOTIFY_SOCKET,
+    // systemd parts several with colons; the unit has one.
+    runtimeDirectory: variables.RUNTIME_DIRECTORY?.split(":")[0],
+    watchdog: microseconds > 0 ? microseconds / 1000 : undefined,
+  };
+}
+
+/** What becomes of a running configuration when the settings have been read again. */
+export interface Reloaded {
+  readonly config: Config;
+  /** The names of settings that changed, and hold from now on. */
+  readonly changed: readonly string[];
+  /** The names of those that changed, but want a new start. */
+  readonly pending: readonly string[];
+}
+
+export function reloaded(running: Config, read: Config): Reloaded {
+  const values: Record<string, unknown> = { ...running };
+  const changed: string[] = [];
+  const pending: string[] = [];
+  for (
+    const [key, { name, reread }] of Object.entries(table) as [keyof Config, Setting<unknown>][]
+  ) {
+    if (isSame(running[key], read[key])) continue;
+    (reread ? changed : pending).push(name);
+    if (reread) values[key] = read[key];
+  }
+  return { config: Object.freeze(values) as unknown as Config, changed, pending };
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  const plain = (value: unknown) => value instanceof Map ? [...value] : value;
+  return JSON.stringify(plain(a)) === JSON.stringify(plain(b));
 }
 
 /** The file that SMTP_ENV_FILE names must be there; the one in the working directory may. */
@@ -206,23 +255,15 @@ function readSettingsFile(environment: Environment) {
   const fileName = named === "" ? STANDARD_FILE : named;
   const text = environment.readText(fileName);
   if (typeof text === "string") {
-    const plain = text.replace(/^\ufeff/, "");
-    return { file: environment.parseLines(plain), fileName, unread: unreadLines(plain, fileName) };
+    const { values, unread } = parseEnvFile(text);
+    const told = unread.map((line) => `${fileName}:${line}: no setting: write NAME=value`);
+    return { file: values, fileName, unread: told };
   }
   const problem = named === "" && text.missing
     ? undefined
     : `${named === "" ? "settings" : "SMTP_ENV_FILE"}: cannot read ` +
       `${JSON.stringify(fileName)}: ${text.reason}`;
   return { file: {}, fileName, problem };
-}
-
-/** Lines that name a setting but assign nothing: no reader of such files complains of them. */
-function unreadLines(text: string, fileName: string): string[] {
-  return text.split("\n").flatMap((line, i) =>
-    /^\s*(export\s+)?SMTP_\w+\b\s*($|[^=\s])/.test(line)
-      ? [`${fileName}:${i + 1}: no setting: write NAME=value`]
-      : []
-  );
 }
 
 /** Values that are right, but seldom meant. */

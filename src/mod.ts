@@ -18,7 +18,7 @@
  */
 
 export { Server } from "./server.ts";
-export type { Audit, Checks, ServerOptions } from "./inbound/server.ts";
+export type { Audit, Checks, ServerOptions } from "./inbound/options.ts";
 export type { AccessRule, Verdict } from "./inbound/access.ts";
 export type { Handler, Middleware } from "./mail/handler.ts";
 export type { Client, Envelope } from "./mail/envelope.ts";

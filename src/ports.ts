@@ -109,12 +109,18 @@ export interface World {
   readonly log: Log;
 }
 
+/** Whoever started the daemon and wants to know how it is; may be nobody. */
+export interface Manager {
+  ready(status: string): void;
+  reloading(): void;
+  stopping(status: string): void;
+  alive(): void;
+}
+
 /** What settings are read from. */
 export interface Environment {
   readonly variables: Readonly<Record<string, string>>;
   readonly processors: number;
   hostname(): string | undefined;
   readText(path: string): string | { readonly missing: boolean; readonly reason: string };
-  /** The lines of a settings file. */
-  parseLines(text: string): Record<string, string>;
 }

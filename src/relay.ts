@@ -6,28 +6,31 @@
 
 import type { Config } from "./config.ts";
 import { Access } from "./inbound/access.ts";
+import type { Audit } from "./inbound/options.ts";
 import { Server } from "./inbound/server.ts";
 import { intake } from "./intake.ts";
 import type { Store, World } from "./ports.ts";
 
 export class Relay {
   readonly server: Server;
-  readonly #shutdownTimeout: number;
+  readonly #world: World;
+  readonly #audit: { wants: { lines: boolean; content: boolean }; line: Audit["line"] };
+  #config: Config;
 
   constructor(config: Config, store: Store, world: World) {
     const { log } = world;
-    const lists = { networks: config.allowNetworks ?? [], hosts: config.allowHosts ?? [] };
-    this.#shutdownTimeout = config.shutdownTimeout;
+    this.#config = config;
+    this.#world = world;
+    this.#audit = {
+      wants: { lines: false, content: false },
+      line: (session, side, text) => log("info", `${session} ${side}: ${text}`),
+    };
+    this.audit(config.debug);
     this.server = new Server({
       handler: intake(store, log),
       addresses: config.listen,
-      access: new Access(lists, world),
-      senderDomains: senderDomains(config),
-      audit: {
-        // Captured mail is there to be looked at; mail that passes is nobody's business.
-        wants: { lines: config.debug, content: config.debug && config.mode === "capture" },
-        line: (session, side, text) => log("info", `${session} ${side}: ${text}`),
-      },
+      audit: this.#audit,
+      ...changeable(config, world),
       ...pick(config, [
         "port",
         "hostname",
@@ -44,14 +47,40 @@ export class Relay {
     }, world);
   }
 
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** Takes over what may change while running; sessions begun before keep their rules. */
+  apply(config: Config): void {
+    if (config.debug !== this.#config.debug) this.audit(config.debug);
+    this.#config = config;
+    this.server.update(changeable(config, this.#world));
+  }
+
+  get audits(): boolean {
+    return this.#audit.wants.lines;
+  }
+
+  /** Begins or ends the audit log, for sessions under way as well. */
+  audit(on: boolean): void {
+    // Captured mail is there to be looked at; mail that passes is nobody's business.
+    this.#audit.wants = { lines: on, content: on && this.#config.mode === "capture" };
+  }
+
   /** Settles when the relay has stopped. */
   run(): Promise<void> {
     return this.server.listenAndServe();
   }
 
   stop(): Promise<void> {
-    return this.server.shutdown({ within: this.#shutdownTimeout });
+    return this.server.shutdown({ within: this.#config.shutdownTimeout });
   }
+}
+
+function changeable(config: Config, world: World) {
+  const lists = { networks: config.allowNetworks ?? [], hosts: config.allowHosts ?? [] };
+  return { access: new Access(lists, world), senderDomains: senderDomains(config) };
 }
 
 function senderDomains({ requireLocalDomain, hostname, localDomains }: Config) {

@@ -105,7 +105,7 @@ Deno.test("B1 every problem is told at once: name, value, what is accepted", () 
       'SMTP_PORT: "99999" is not accepted: give a port from 0 to 65535',
       'SMTP_DEBUG: "maybe" is not accepted: give true, false, 1 or 0',
       'SMTP_MAX_SIZE: "10 elephants" is not accepted: give a size such as 500KB or 10MiB, ' +
-      "from 1KB to 1GiB",
+      "from 1B to 1GiB",
       'SMTP_COMMAND_TIMEOUT: "0" is not accepted: give a duration such as 90s, 15m, 4h or 5d, ' +
       "at least 1s",
       'SMTP_ALLOW_NETWORKS: "10.0.0.0/8,10.0.0.0/33" is not accepted: ' +
@@ -170,6 +170,7 @@ Deno.test("lines of a settings file that assign nothing are warned of; a byte or
   assert.deepEqual(warnings, [
     ".env:2: no setting: write NAME=value",
     ".env:3: no setting: write NAME=value",
+    ".env:4: no setting: write NAME=value",
   ]);
 });
 

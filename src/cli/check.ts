@@ -1,5 +1,6 @@
 /** `dinopost check`: what the daemon would run with, and where each value comes from. */
 
+import { engineVersion } from "../deno/database.ts";
 import { print } from "../deno/process.ts";
 import { configure } from "./configure.ts";
 import type { Command } from "./command.ts";
@@ -9,7 +10,7 @@ export const check: Command = {
   name: "check",
   summary: "shows every setting, its value and where it comes from; --dev: of development",
   options: ["--dev"],
-  run(options) {
+  async run(options) {
     const loaded = configure({ dev: options.has("--dev") });
     if (loaded === undefined) return status.CONFIG;
     for (const [{ name, secret, later }, { text, origin }] of loaded.origins) {
@@ -17,6 +18,7 @@ export const check: Command = {
       const about = [...(origin === "default" ? [] : [origin]), ...(later ? ["not yet"] : [])];
       print(`${name}=${shown}${about.length === 0 ? "" : `  # ${about.join(", ")}`}`);
     }
+    print(`# SQLite ${await engineVersion()}, in a worker of its own`);
     return status.OK;
   },
 };

@@ -6,9 +6,10 @@ import type { Command } from "./command.ts";
 import { helpOn } from "./help.ts";
 import { serve } from "./serve.ts";
 import * as status from "./status.ts";
+import { unit } from "./unit.ts";
 import { version } from "./version.ts";
 
-const commands: readonly Command[] = [serve, check, version];
+const commands: readonly Command[] = [serve, check, unit, version];
 const help = helpOn(commands);
 
 /** The exit status. Without a command, `serve` is meant. */

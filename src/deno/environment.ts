@@ -1,6 +1,5 @@
 /** Environment variables and files, as `config.ts` wants them. */
 
-import { parseEnv } from "node:util";
 import type { Environment } from "../ports.ts";
 
 export const environment: Environment = {
@@ -22,10 +21,12 @@ export const environment: Environment = {
     try {
       return Deno.readTextFileSync(path);
     } catch (error) {
-      return { missing: error instanceof Deno.errors.NotFound, reason: reasonOf(error) };
+      // A file that an executable was not granted to read is no file of its settings.
+      const missing = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.NotCapable;
+      return { missing, reason: reasonOf(error) };
     }
   },
-  parseLines: (text) => ({ ...parseEnv(text) } as Record<string, string>),
 };
 
 function reasonOf(error: unknown): string {

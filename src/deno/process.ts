@@ -1,4 +1,4 @@
-/** The process: its arguments, its output, its signals, its end. */
+/** The process: its arguments, its output, its end. */
 
 import { flush, stderr, stdout } from "./output.ts";
 
@@ -18,15 +18,6 @@ export function complain(text: string): void {
 export async function exit(status: number): Promise<never> {
   await flush();
   Deno.exit(status);
-}
-
-/** Calls back on each signal that asks a daemon to end. */
-export function onEndSignal(call: (signal: string) => void): void {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    // Windows has no SIGTERM.
-    if (Deno.build.os === "windows" && signal === "SIGTERM") continue;
-    Deno.addSignalListener(signal, () => call(signal));
-  }
 }
 
 /**

@@ -13,61 +13,13 @@ import type { Connection, Endpoint, Listener, World } from "../ports.ts";
 import { format, isFinal, type Reply } from "../smtp/reply.ts";
 import * as replies from "../smtp/replies.ts";
 import { type Observer, Session } from "../smtp/session.ts";
-import type { Rules, State } from "../smtp/state.ts";
-import type { Recipient, Sender } from "../smtp/transaction.ts";
+import type { State } from "../smtp/state.ts";
 import { acceptAll } from "./acceptor.ts";
-import { type AccessRule, plain } from "./access.ts";
+import { plain } from "./access.ts";
 import { Conversation, type Host } from "./conversation.ts";
 import { compose, type Handler, type Middleware } from "../mail/handler.ts";
 import { listenOn } from "./listen.ts";
-
-/** What may be asked before a message comes; the answer is a refusal, or none. */
-export interface Checks {
-  sender?(sender: Sender, address: string): Answer;
-  recipient?(recipient: Recipient, sender: Sender, address: string): Answer;
-  /** Is there room for a message now? */
-  content?(sender: Sender, recipients: readonly Recipient[], address: string): Answer;
-}
-
-type Answer = Reply | undefined | Promise<Reply | undefined>;
-
-/** Durations in milliseconds, sizes in octets. */
-export interface ServerOptions extends Partial<Rules> {
-  readonly handler: Handler;
-  readonly addresses?: readonly string[];
-  /** 0 for any free one, the same on every address. */
-  readonly port?: number;
-  readonly maxClients?: number;
-  readonly maxClientsPerAddress?: number;
-  readonly commandTimeout?: number;
-  readonly dataTimeout?: number;
-  /** Absent: every client may use the server. */
-  readonly access?: AccessRule;
-  readonly checks?: Checks;
-  readonly audit?: Audit;
-}
-
-/** Sees the lines of all sessions, each with the number of its session. */
-export interface Audit {
-  readonly wants: { readonly lines: boolean; readonly content: boolean };
-  /** `*`: not a line of the dialogue, but something that happened. */
-  line(session: number, side: "C" | "S" | "*", text: string): void;
-}
-
-export const DEFAULTS = {
-  addresses: ["::", "0.0.0.0"],
-  port: 2525,
-  hostname: "localhost",
-  banner: "Dinopost ready",
-  maxSize: 10 * 1024 * 1024,
-  maxRecipients: 100,
-  maxUnknownCommands: 5,
-  bareNewline: "reject",
-  maxClients: 1000,
-  maxClientsPerAddress: 100,
-  commandTimeout: 15 * 60_000,
-  dataTimeout: 10 * 60_000,
-} as const;
+import { type Answer, DEFAULTS, type ServerOptions } from "./options.ts";
 
 const NOTHING = { lines: false, content: false };
 
@@ -75,7 +27,7 @@ const NOTHING = { lines: false, content: false };
 const LAST_WORDS = 250;
 
 export class Server {
-  readonly #options: ServerOptions & typeof DEFAULTS;
+  #options: ServerOptions & typeof DEFAULTS;
   readonly #world: World;
   readonly #middleware: Middleware[] = [];
   readonly #clients = new Map<Conversation, string>();
@@ -98,6 +50,11 @@ export class Server {
     if (this.#phase !== "new") throw new Error("use middleware: the server is serving already");
     this.#middleware.push(...middleware);
     return this;
+  }
+
+  /** For clients that come from now on. */
+  update(options: Pick<ServerOptions, "access" | "senderDomains">): void {
+    this.#options = { ...this.#options, ...options };
   }
 
   /** Settles when the server has stopped; rejects where it cannot listen. */

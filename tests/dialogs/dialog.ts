@@ -10,6 +10,8 @@
  *     X                          the server closes
  */
 
+import assert from "node:assert/strict";
+import type { Client } from "../fakes/client.ts";
 import { initialRules } from "../fakes/rules.ts";
 import type { Rules } from "../../src/smtp/state.ts";
 
@@ -92,4 +94,20 @@ export function heard(text: string): string[] {
   if (text === "") return [];
   return text.replace(/\r\n$/, "").split("\r\n")
     .map((line) => line.replace(/(accepted for delivery) [0-9a-z]+$/, "$1 <id>"));
+}
+
+/** Holds a dialogue over a connection, word for word. */
+export async function hold({ turns, closes }: Dialog, client: Client): Promise<void> {
+  for (const { send, expect } of turns) {
+    await client.send(send);
+    let said = "";
+    while (heard(said).length < expect.length || !said.endsWith("\r\n")) {
+      const more = await client.some();
+      if (more === "") break;
+      said += more;
+    }
+    assert.deepEqual(heard(said), expect);
+  }
+  if (closes) assert.equal(await client.rest(), "");
+  else assert.match(await client.ask("NOOP"), /^250/);
 }

@@ -1,6 +1,5 @@
 /** Variables and files of which nothing is real. */
 
-import { environment as real } from "../../src/deno/environment.ts";
 import type { Environment } from "../../src/ports.ts";
 
 export function environmentOf(
@@ -13,6 +12,5 @@ export function environmentOf(
     processors: 4,
     hostname: () => hostname,
     readText: (path) => files[path] ?? { missing: true, reason: "no such file" },
-    parseLines: real.parseLines,
   };
 }

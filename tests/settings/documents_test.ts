@@ -1,11 +1,11 @@
 /** B3: the documents about settings say what the table says. */
 
 import assert from "node:assert/strict";
-import { loadConfig, table } from "../src/config.ts";
-import { exampleFile, settingsTable } from "../src/settings/document.ts";
-import { environmentOf } from "./fakes/environment.ts";
+import { loadConfig, table } from "../../src/config.ts";
+import { exampleFile, settingsTable } from "../../src/settings/document.ts";
+import { environmentOf } from "../fakes/environment.ts";
 
-const read = (name: string) => Deno.readTextFileSync(new URL(`../${name}`, import.meta.url));
+const read = (name: string) => Deno.readTextFileSync(new URL(`../../${name}`, import.meta.url));
 const REMEDY = "run `deno task settings`";
 
 Deno.test("B3 .env.example is what the table gives", () => {

@@ -1,0 +1,87 @@
+/**
+ * Runs an executable as its users will: `version`, `check`, and one message over SMTP. A base
+ * of another version still gives an executable, but one that fails; so what was compiled
+ * counts only when it has run.
+ */
+
+const SECONDS = 20;
+
+/** Rejects with what it did otherwise than it should. */
+export async function tryOut(path: string, scoped: boolean): Promise<void> {
+  const program = await Deno.realPath(path);
+  const version = await output(program, ["version"]);
+  if (!/^dinopost \d/.test(version)) throw new Error(`version: ${version}`);
+  const check = await output(program, ["check", "--dev"]);
+  if (!/^SMTP_PORT=0 /m.test(check) || !/^# SQLite \d.* worker/m.test(check)) {
+    throw new Error(`check: ${check}`);
+  }
+  const unit = await output(program, ["unit"]);
+  if (!/^ExecStart=/m.test(unit)) throw new Error(`unit: ${unit}`);
+  if (scoped) await seeRefused(program);
+  await sendOne(program);
+}
+
+function command(program: string, args: string[], settings: Record<string, string> = {}) {
+  return new Deno.Command(program, {
+    args,
+    // As under systemd: another directory, and no settings of whoever compiles.
+    cwd: "/",
+    clearEnv: true,
+    env: { SMTP_PORT: "0", NO_COLOR: "1", ...settings },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(SECONDS * 1000),
+  });
+}
+
+async function output(program: string, args: string[], settings = {}): Promise<string> {
+  const { stdout, stderr } = await command(program, args, settings).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+/** A path that was not granted is not read. */
+async function seeRefused(program: string): Promise<void> {
+  const said = await output(program, ["check"], { SMTP_ENV_FILE: "/proc/self/status" });
+  if (!said.includes("not granted to read")) throw new Error(`read outside: ${said}`);
+}
+
+async function sendOne(program: string): Promise<void> {
+  const daemon = command(program, ["serve", "--dev"]).spawn();
+  const out = daemon.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const errors = new Response(daemon.stderr).text();
+  try {
+    let said = "";
+    while (!/^Kept /m.test(said)) {
+      const { done, value } = await out.read();
+      if (done) throw new Error(`serve: ${said}${await errors}`);
+      said += value;
+    }
+    await talk(Number(/:(\d+)(?:\s|$)/.exec(said)?.[1]));
+  } finally {
+    daemon.kill("SIGTERM");
+    await out.cancel();
+  }
+  const { code } = await daemon.status;
+  if (code !== 0) throw new Error(`serve: status ${code}: ${await errors}`);
+  await errors;
+}
+
+async function talk(port: number): Promise<void> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const lines: [string, string][] = [
+    ["", "220"],
+    ["EHLO compile.example\r\n", "250"],
+    ["MAIL FROM:<a@example.com>\r\n", "250"],
+    ["RCPT TO:<b@example.net>\r\n", "250"],
+    ["DATA\r\n", "354"],
+    ["Subject: compiled\r\n\r\nIt runs.\r\n.\r\n", "250"],
+    ["QUIT\r\n", "221"],
+  ];
+  const buffer = new Uint8Array(4096);
+  for (const [line, code] of lines) {
+    await connection.write(new TextEncoder().encode(line));
+    const reply = new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
+    if (!reply.startsWith(code)) throw new Error(`${line.trim()}: ${reply}`);
+  }
+}
