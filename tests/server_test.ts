@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import { ListenError, type Middleware, replies, reply, Server } from "../src/mod.ts";
+import { loadConfig } from "../src/config.ts";
+import { DEFAULTS } from "../src/inbound/options.ts";
 import { Client } from "./fakes/client.ts";
+import { environmentOf } from "./fakes/environment.ts";
 import { contentOf, TestServer } from "./fakes/server.ts";
 import { settled } from "./fakes/settled.ts";
 
@@ -153,7 +156,10 @@ Deno.test("a check that fails is a temporary refusal", async () => {
   });
   using client = await Client.greeted(server.port);
   await client.ask("EHLO x");
-  assert.match(await client.ask("MAIL FROM:<a@example.com>"), /^451 4\.3\.0/);
+  assert.equal(
+    await client.ask("MAIL FROM:<a@example.com>"),
+    "451 4.3.0 Local error, try again later",
+  );
 });
 
 Deno.test("S18 clients beyond the limits are told 421, until others have gone", async () => {
@@ -223,4 +229,43 @@ Deno.test("shutdown cuts what is not over within the time, whatever the handler 
   await server.stopped;
   assert.doesNotMatch(await client.rest().catch(() => ""), /250/);
   client.close();
+});
+
+Deno.test("a fault of ours is logged as one, and the client told 421", async () => {
+  await using server = new TestServer({
+    audit: {
+      wants: { lines: true, content: false },
+      line(_, side) {
+        if (side === "C") throw new Error("the audit is broken");
+      },
+    },
+  });
+  using client = await Client.greeted(server.port);
+  assert.equal(await client.ask("NOOP"), "421 4.3.0 Local error, closing the connection");
+  const fault = server.logged.find(({ level }) => level === "error");
+  assert.match(String(fault?.fields.error), /the audit is broken/);
+});
+
+Deno.test("refusals are told with what was refused, but no credentials, and not without end", async () => {
+  await using server = new TestServer();
+  using client = await Client.greeted(server.port);
+  await client.ask("EHLO x");
+  await client.ask("AUTH PLAIN AGFsaWNlAHNlY3JldA==");
+  await client.ask("MAIL FROM:<a@example.com>");
+  for (let i = 0; i < 50; i++) await client.ask("RCPT TO:<nonsense>");
+  const refused = server.logged.filter(({ event }) => event === "refused");
+  assert.equal(refused.length, 20);
+  assert.deepEqual(refused.slice(0, 2).map(({ fields: { what, reply } }) => [what, reply]), [
+    ["AUTH PLAIN (hidden)", "502 5.5.1 AUTH is not offered here"],
+    ["RCPT TO:<nonsense>", "501 5.1.3 Not an address, Syntax: RCPT TO:<user@domain>"],
+  ]);
+  assert.doesNotMatch(JSON.stringify(server.logged), /AGFs/);
+});
+
+Deno.test("the defaults of the server are those of the settings", () => {
+  const { config } = loadConfig(environmentOf({}), { dev: false });
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    const setting = name === "addresses" ? "listen" : name as keyof typeof config;
+    assert.deepEqual(config[setting], value, name);
+  }
 });

@@ -3,11 +3,11 @@
  * leaves it to the site).
  *
  * Promises: with nothing allowed, nobody is; an IPv4 client is the same whether it comes
- * over an IPv4 or an IPv6 socket.
+ * over an IPv4 or an IPv6 socket; no verdict takes longer than ten seconds.
  *
- * A host name stands for the addresses it resolves to, remembered for a minute. A client
- * that is none of them may still have a name of the list by reverse DNS, if that name
- * resolves back to it (RFC 8601 §2.7.3 calls it iprev). When names cannot be looked up, old
+ * A host name stands for the addresses it resolves to. A client that is none of them may
+ * still have a name of the list by reverse DNS, if that name resolves back to it (RFC 8601
+ * §3 calls it iprev). Both are remembered for a minute. When names cannot be looked up, old
  * answers go on counting; a client that only they could admit is told to come again.
  */
 
@@ -28,6 +28,9 @@ export interface AccessList {
 }
 
 const REMEMBERED = 60_000;
+/** Client addresses whose verdict is remembered. */
+const MOST_REMEMBERED = 10_000;
+const LONGEST = 10_000;
 /** After a failure the name is asked for again sooner. */
 const FAILURE_REMEMBERED = 5_000;
 
@@ -47,6 +50,8 @@ export class Access implements AccessRule {
   readonly #log: Log;
   readonly #known = new Map<string, Known>();
   readonly #asking = new Map<string, Promise<Known>>();
+  readonly #judging = new Map<string, Promise<Verdict>>();
+  readonly #verdicts = new Map<string, { verdict: Verdict; until: number }>();
 
   constructor({ networks, hosts }: AccessList, { resolver, clock, log }: Surroundings) {
     const literal = hosts.filter((host) => ipaddr.isValid(host));
@@ -69,20 +74,74 @@ export class Access implements AccessRule {
     return this.#hosts.length === 0 ? "refused" : this.#checkHosts(client.toString());
   }
 
-  async #checkHosts(address: string): Promise<Verdict> {
-    const known = await Promise.all(this.#hosts.map((host) => this.#lookUp(host)));
-    if (known.some(({ addresses }) => addresses.includes(address))) return "allowed";
+  #checkHosts(address: string): Verdict | Promise<Verdict> {
+    for (const host of this.#hosts) {
+      if (!this.#known.get(host)?.addresses.includes(address)) continue;
+      // Perhaps an old answer: a newer one is fetched for those who come next.
+      this.#lookUp(host).catch(() => {});
+      return "allowed";
+    }
+    const remembered = this.#verdicts.get(address);
+    if (remembered !== undefined && this.#clock.monotonic() < remembered.until) {
+      return remembered.verdict;
+    }
+    let judging = this.#judging.get(address);
+    if (judging === undefined) {
+      judging = this.#inTime(this.#ask(address))
+        .then((verdict) => this.#remember(address, verdict))
+        .finally(() => this.#judging.delete(address));
+      this.#judging.set(address, judging);
+    }
+    return judging;
+  }
+
+  /** Forward and reverse at once; the first that admits decides. */
+  async #ask(address: string): Promise<Verdict> {
+    const asked = [...this.#hosts.map((host) => this.#isOf(host, address)), this.#byName(address)];
+    const admitted = asked.map(async (each) => {
+      if (await each !== "allowed") throw new Error("not admitted by this one");
+      return "allowed" as const;
+    });
+    return await Promise.any(admitted).catch(async () =>
+      (await Promise.all(asked)).includes("unknown") ? "unknown" : "refused"
+    );
+  }
+
+  async #isOf(host: string, address: string): Promise<Verdict> {
+    const { addresses, failed } = await this.#lookUp(host);
+    if (addresses.includes(address)) return "allowed";
+    return failed ? "unknown" : "refused";
+  }
+
+  /** By reverse DNS, confirmed forward, and that newly asked. */
+  async #byName(address: string): Promise<Verdict> {
     try {
-      const names = await this.#resolver.names(address);
-      for (const name of names.map((name) => name.toLowerCase().replace(/\.$/, ""))) {
+      for (const given of await this.#resolver.names(address)) {
+        const name = given.toLowerCase().replace(/\.$/, "");
         if (!this.#hosts.includes(name)) continue;
         if ((await this.#resolver.addresses(name)).map(plain).includes(address)) return "allowed";
       }
+      return "refused";
     } catch (error) {
       if (!(error instanceof LookupError)) throw error;
       return "unknown";
     }
-    return known.some(({ failed }) => failed) ? "unknown" : "refused";
+  }
+
+  #inTime(verdict: Promise<Verdict>): Promise<Verdict> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#clock.timer(LONGEST, () => resolve("unknown"));
+      verdict.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #remember(address: string, verdict: Verdict): Verdict {
+    const time = verdict === "unknown" ? FAILURE_REMEMBERED : REMEMBERED;
+    if (this.#verdicts.size >= MOST_REMEMBERED) {
+      this.#verdicts.delete(this.#verdicts.keys().next().value!);
+    }
+    this.#verdicts.set(address, { verdict, until: this.#clock.monotonic() + time });
+    return verdict;
   }
 
   /** Many clients that come at once ask once. */
@@ -91,13 +150,13 @@ export class Access implements AccessRule {
     if (known !== undefined && this.#clock.monotonic() < known.until) return known;
     let asking = this.#asking.get(host);
     if (asking === undefined) {
-      asking = this.#ask(host, known).finally(() => this.#asking.delete(host));
+      asking = this.#resolve(host, known).finally(() => this.#asking.delete(host));
       this.#asking.set(host, asking);
     }
     return await asking;
   }
 
-  async #ask(host: string, before: Known | undefined): Promise<Known> {
+  async #resolve(host: string, before: Known | undefined): Promise<Known> {
     let found: Known;
     try {
       const addresses = (await this.#resolver.addresses(host)).map(plain);

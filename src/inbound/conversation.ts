@@ -7,12 +7,13 @@
  * wait for the client has an absolute deadline; the connection is closed at the end,
  * whatever that end is.
  *
- * On failure of the connection the conversation ends quietly; a failure of the host becomes
- * a temporary refusal.
+ * When the client goes, the conversation ends quietly. A fault of ours is logged, and the
+ * client told 421.
  */
 
 import type { Clock, Connection, Log } from "../ports.ts";
-import type { Reply } from "../smtp/reply.ts";
+import { format, isPositive, type Reply } from "../smtp/reply.ts";
+import { brokenOff } from "../smtp/replies.ts";
 import type { Answer, Session } from "../smtp/session.ts";
 import type { State } from "../smtp/state.ts";
 import { Deadline } from "./deadline.ts";
@@ -43,10 +44,13 @@ export class Conversation {
   readonly #host: Host;
   readonly #deadline: Deadline;
   #reading = false;
+  /** The client has ended its side. */
+  #gone = false;
   #buffer = new Uint8Array(SMALL_BUFFER);
   #pendingRead: Promise<number | null> | undefined;
   #seen = -1;
   #commandSince = 0;
+  #seenContents = 0;
   #contentSince: number | undefined;
   #lastSaid: Promise<void> | undefined;
 
@@ -66,14 +70,16 @@ export class Conversation {
       this.#pendingRead = this.#connection.read(this.#buffer);
       // A client that is turned away is not waited for; its read fails with the connection.
       this.#pendingRead.catch(() => {});
-      const answer = refusal instanceof Promise ? await refusal : refusal;
+      const answer = refusal instanceof Promise
+        ? await Promise.race([refusal, untilEnd(this.#pendingRead)])
+        : refusal;
       const early = answer === undefined &&
         await hasSpoken(this.#connection, this.#pendingRead);
       this.#session.answer({ kind: "opened", refusal: answer, early });
-      while (this.#session.state.at !== "closed") await this.#turn();
-      await this.#leave();
+      while (this.#session.state.at !== "closed" && !this.#gone) await this.#turn();
+      if (!this.#gone) await this.#leave();
     } catch (error) {
-      this.#host.log("debug", "connection lost", { error: String(error) });
+      if (!(error instanceof ConnectionLost)) await this.#breakOff(error);
     } finally {
       this.#deadline.clear();
       this.close();
@@ -104,12 +110,18 @@ export class Conversation {
       }
       case "committing": {
         const reply = await this.#work(this.#host.deliver(state));
-        return this.#session.answer({ kind: reply.code < 400 ? "committed" : "refused", reply });
+        return this.#session.answer({ kind: isPositive(reply) ? "committed" : "refused", reply });
       }
       default:
         await this.#flush();
         if (this.#session.wantsOctets) await this.#read();
     }
+  }
+
+  async #breakOff(error: unknown): Promise<void> {
+    const detail = error instanceof Error ? error.stack ?? error.message : String(error);
+    this.#host.log("error", "internal error", { error: detail });
+    await this.#connection.write(encoder.encode(format(brokenOff))).catch(() => {});
   }
 
   async #work<T>(work: Promise<T>): Promise<T> {
@@ -122,7 +134,8 @@ export class Conversation {
     this.#reading = true;
     const count = await this.#nextOctets();
     this.#reading = false;
-    if (count === null) throw new Error("the client closed the connection");
+    this.#gone = count === null;
+    if (count === null) return;
     this.#session.receive(this.#buffer.subarray(0, count));
     if (!this.#session.wantsOctets) return;
     if (this.#session.state.at === "idle") {
@@ -135,7 +148,11 @@ export class Conversation {
   async #nextOctets(): Promise<number | null> {
     const read = this.#pendingRead ?? this.#connection.read(this.#buffer);
     this.#pendingRead = undefined;
-    return await read;
+    try {
+      return await read;
+    } catch {
+      throw new ConnectionLost();
+    }
   }
 
   /** Sends the replies in one piece; a client that does not read them is waited for only so long. */
@@ -144,9 +161,10 @@ export class Conversation {
     if (text === "") return;
     let octets = encoder.encode(text);
     this.#deadline.set(this.#host.clock.monotonic() + this.#host.commandTimeout);
-    while (octets.length > 0) {
-      const count = await this.#connection.write(octets);
-      octets = octets.subarray(count);
+    try {
+      while (octets.length > 0) octets = octets.subarray(await this.#connection.write(octets));
+    } catch {
+      throw new ConnectionLost();
     }
   }
 
@@ -156,7 +174,7 @@ export class Conversation {
    */
   #setDeadline(): void {
     const { clock, commandTimeout, dataTimeout } = this.#host;
-    const { state, completed } = this.#session;
+    const { state, completed, contents } = this.#session;
     const now = clock.monotonic();
     if (completed !== this.#seen) {
       this.#seen = completed;
@@ -164,7 +182,11 @@ export class Conversation {
     }
     const inContent = state.at === "content" || state.at === "chunk" ||
       (state.at === "mail" && state.mail.received !== undefined);
-    this.#contentSince = inContent ? this.#contentSince ?? now : undefined;
+    if (contents !== this.#seenContents) {
+      this.#seenContents = contents;
+      this.#contentSince = now;
+    }
+    if (!inContent) this.#contentSince = undefined;
     const command = this.#commandSince + commandTimeout;
     const content = (this.#contentSince ?? Infinity) + dataTimeout;
     this.#deadline.set(state.at === "content" ? content : Math.min(command, content));
@@ -190,7 +212,7 @@ export class Conversation {
   #sayLast(): Promise<void> {
     return this.#lastSaid ??= this.#flush().then(() => {
       this.#deadline.set(this.#host.clock.monotonic() + LINGER_TIME);
-      return this.#connection.closeWrite();
+      return this.#connection.closeWrite().catch(() => {});
     });
   }
 
@@ -211,6 +233,17 @@ export class Conversation {
   }
 }
 
+/** The connection failed: nothing is left to be said, and nobody to say it to. */
+class ConnectionLost extends Error {}
+
+/** Rejects when the client goes; what it says meanwhile waits. */
+function untilEnd(read: Promise<number | null>): Promise<never> {
+  return new Promise((_, reject) => {
+    const lost = () => reject(new ConnectionLost());
+    read.then((count) => count === null && lost(), lost);
+  });
+}
+
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -223,7 +256,7 @@ async function hasSpoken(connection: Connection, read: Promise<unknown>): Promis
   let spoken = false;
   const note = () => spoken = true;
   read.then(note, note);
-  await connection.write(NOTHING);
+  await connection.write(NOTHING).catch(() => {});
   for (let turn = 0; turn < 8 && !spoken; turn++) await undefined;
   return spoken;
 }

@@ -1,5 +1,6 @@
 /** What a server can be told: its limits, whom it serves, and who has a say in what it takes. */
 
+import type { Client } from "../mail/envelope.ts";
 import type { Handler } from "../mail/handler.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Rules } from "../smtp/state.ts";
@@ -8,13 +9,14 @@ import type { AccessRule } from "./access.ts";
 
 /** What may be asked before a message comes; the answer is a refusal, or none. */
 export interface Checks {
-  sender?(sender: Sender, address: string): Answer;
-  recipient?(recipient: Recipient, sender: Sender, address: string): Answer;
+  sender?(sender: Sender, client: Client): Refusal;
+  recipient?(recipient: Recipient, sender: Sender, client: Client): Refusal;
   /** Is there room for a message now? */
-  content?(sender: Sender, recipients: readonly Recipient[], address: string): Answer;
+  content?(sender: Sender, recipients: readonly Recipient[], client: Client): Refusal;
 }
 
-export type Answer = Reply | undefined | Promise<Reply | undefined>;
+/** Why not; or nothing. */
+export type Refusal = Reply | undefined | Promise<Reply | undefined>;
 
 /** Durations in milliseconds, sizes in octets. */
 export interface ServerOptions extends Partial<Rules> {

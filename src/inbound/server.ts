@@ -8,18 +8,22 @@
  */
 
 import { newId } from "../mail/id.ts";
-import type { Envelope } from "../mail/envelope.ts";
+import type { Client, Envelope } from "../mail/envelope.ts";
 import type { Connection, Endpoint, Listener, World } from "../ports.ts";
 import { format, isFinal, type Reply } from "../smtp/reply.ts";
 import * as replies from "../smtp/replies.ts";
 import { type Observer, Session } from "../smtp/session.ts";
-import type { State } from "../smtp/state.ts";
+import type { Mail, Peer, Question, State } from "../smtp/state.ts";
 import { acceptAll } from "./acceptor.ts";
 import { plain } from "./access.ts";
+import { Admission } from "./admission.ts";
 import { Conversation, type Host } from "./conversation.ts";
 import { compose, type Handler, type Middleware } from "../mail/handler.ts";
 import { listenOn } from "./listen.ts";
-import { type Answer, DEFAULTS, type ServerOptions } from "./options.ts";
+import { type Checks, DEFAULTS, type Refusal, type ServerOptions } from "./options.ts";
+
+/** As many refusals of one session are told: a client must not be able to fill the log. */
+const MOST_REFUSALS = 20;
 
 const NOTHING = { lines: false, content: false };
 
@@ -30,8 +34,8 @@ export class Server {
   #options: ServerOptions & typeof DEFAULTS;
   readonly #world: World;
   readonly #middleware: Middleware[] = [];
-  readonly #clients = new Map<Conversation, string>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #clients = new Set<Conversation>();
+  readonly #admission = new Admission((error) => this.#failed(error));
   #listeners: Listener[] = [];
   #handle: Handler;
   #sessions = 0;
@@ -98,17 +102,17 @@ export class Server {
 
   async #stop(within: number): Promise<void> {
     this.#phase = "stopping";
-    for (const conversation of this.#clients.keys()) conversation.stop({ now: false });
+    for (const conversation of this.#clients) conversation.stop({ now: false });
     await this.#drained(within);
     const cut = this.#clients.size;
     if (cut > 0) {
       this.#world.log("warning", "sessions are cut", { sessions: cut });
-      for (const conversation of this.#clients.keys()) conversation.stop({ now: true });
+      for (const conversation of this.#clients) conversation.stop({ now: true });
       await this.#drained(LAST_WORDS);
     }
     this.#phase = "stopped";
     for (const listener of this.#listeners) listener.close();
-    for (const conversation of this.#clients.keys()) conversation.close();
+    for (const conversation of this.#clients) conversation.close();
   }
 
   async #drained(within: number): Promise<void> {
@@ -128,14 +132,19 @@ export class Server {
     const session = new Session(this.#options, this.#observer(number, address));
     const host = this.#hostFor(address, connection.remoteAddr.port);
     const conversation = new Conversation(connection, session, host);
-    const refusal = this.#refusal(address);
-    this.#clients.set(conversation, address);
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const place = this.#phase === "serving"
+      ? this.#admission.enter(address, this.#options)
+      : undefined;
+    this.#clients.add(conversation);
     this.#note(number, `connected ${address} port ${connection.remoteAddr.port}`);
-    conversation.run(refusal).finally(() => {
-      this.#note(number, "disconnected");
-      this.#forget(conversation, address);
-    });
+    conversation.run(place ? place.refusal : replies.stopping(this.#options.hostname)).finally(
+      () => {
+        this.#note(number, "disconnected");
+        this.#clients.delete(conversation);
+        place?.leave();
+        if (this.#clients.size === 0) this.#whenEmpty?.();
+      },
+    );
   }
 
   #note(session: number, text: string): void {
@@ -146,39 +155,19 @@ export class Server {
   #observer(session: number, client: string): Observer {
     const { audit } = this.#options;
     const { log } = this.#world;
+    let refusals = 0;
     return {
       get wants() {
         return audit?.wants ?? NOTHING;
       },
       line: (side, text) => audit?.line(session, side, text),
-      refused(command, reply) {
-        log("info", "refused", { session, client, command, reply: format(reply).trimEnd() });
+      refused(what, reply) {
+        refusals++;
+        if (refusals > MOST_REFUSALS) return;
+        log("info", "refused", { session, client, what, reply: format(reply).trimEnd() });
+        if (refusals === MOST_REFUSALS) log("info", "more refusals are not told", { session });
       },
     };
-  }
-
-  #forget(conversation: Conversation, address: string): void {
-    this.#clients.delete(conversation);
-    const left = this.#perAddress.get(address)! - 1;
-    if (left > 0) this.#perAddress.set(address, left);
-    else this.#perAddress.delete(address);
-    if (this.#clients.size === 0) this.#whenEmpty?.();
-  }
-
-  /** Why a client that comes now may not stay. */
-  #refusal(address: string): Answer {
-    const { hostname, maxClients, maxClientsPerAddress, access } = this.#options;
-    if (this.#phase !== "serving") return replies.stopping(hostname);
-    if (this.#clients.size >= maxClients) return replies.tooManyClients;
-    if ((this.#perAddress.get(address) ?? 0) >= maxClientsPerAddress) {
-      return replies.tooManyFromAddress(address);
-    }
-    return this.#orFailed(() => {
-      const verdict = access?.check(address) ?? "allowed";
-      return verdict instanceof Promise
-        ? verdict.then((verdict) => refusalFor(verdict, address))
-        : refusalFor(verdict, address);
-    });
   }
 
   #hostFor(address: string, port: number): Host {
@@ -189,41 +178,43 @@ export class Server {
       log,
       commandTimeout,
       dataTimeout,
-      ask: (state) => this.#ask(state, address),
-      deliver: (state) => this.#deliver(state, address, port),
+      ask: (state) => this.#ask(state, clientOf(state.peer, address, port)),
+      deliver: (state) => this.#deliver(state, clientOf(state.peer, address, port)),
     };
   }
 
-  #ask({ mail, question }: State & { at: "asking" }, address: string): Answer {
+  #ask({ mail, question }: State & { at: "asking" }, client: Client): Refusal {
     const { checks } = this.#options;
     if (checks === undefined) return undefined;
-    return this.#orFailed(() => {
-      switch (question.about) {
-        case "sender":
-          return checks.sender?.(mail.sender, address);
-        case "recipient":
-          return checks.recipient?.(question.recipient, mail.sender, address);
-        case "content":
-          return checks.content?.(mail.sender, [...mail.recipients.values()], address);
-      }
-    });
-  }
-
-  #orFailed(ask: () => Answer): Answer {
+    const failed = (error: unknown) => {
+      this.#failed(error);
+      return replies.failed;
+    };
     try {
-      const answer = ask();
-      return answer instanceof Promise ? answer.catch((error) => this.#failed(error)) : answer;
+      const refusal = this.#check(checks, mail, question, client);
+      return refusal instanceof Promise ? refusal.catch(failed) : refusal;
     } catch (error) {
-      return this.#failed(error);
+      return failed(error);
     }
   }
 
-  async #deliver(state: State & { at: "committing" }, address: string, port: number) {
+  #check(checks: Checks, mail: Mail, question: Question, client: Client): Refusal {
+    switch (question.about) {
+      case "sender":
+        return checks.sender?.(mail.sender, client);
+      case "recipient":
+        return checks.recipient?.(question.recipient, mail.sender, client);
+      case "content":
+        return checks.content?.(mail.sender, [...mail.recipients.values()], client);
+    }
+  }
+
+  async #deliver(state: State & { at: "committing" }, client: Client): Promise<Reply> {
     const { clock, random } = this.#world;
-    const { peer, transaction, content } = state;
+    const { transaction, content } = state;
     const envelope: Envelope = {
       id: newId(clock, random),
-      client: { address, port, helo: peer.helo!, esmtp: peer.esmtp },
+      client,
       ...transaction,
       content,
       receivedAt: clock.now(),
@@ -233,21 +224,20 @@ export class Server {
       if (isFinal(reply)) return reply;
       throw new TypeError(`handle message: ${JSON.stringify(reply)} is no reply`);
     } catch (error) {
-      return this.#failed(error, envelope.id);
+      this.#failed(error, envelope.id);
+      return replies.notStored;
     }
   }
 
   /** A fault of whoever handles mail here is no reason to lose it: the client tries again. */
-  #failed(error: unknown, id?: string): Reply {
+  #failed(error: unknown, id?: string): void {
     const detail = error instanceof Error ? error.stack ?? error.message : String(error);
     this.#world.log("error", "could not serve a client", { id, error: detail });
-    return replies.notStored;
   }
 }
 
-function refusalFor(verdict: "allowed" | "refused" | "unknown", address: string) {
-  if (verdict === "refused") return replies.clientNotAllowed(address);
-  return verdict === "unknown" ? replies.clientUnresolved(address) : undefined;
+function clientOf({ helo = "", esmtp }: Peer, address: string, port: number): Client {
+  return { address, port, helo, esmtp };
 }
 
 /** The options that are set: `undefined` does not hide a default. */

@@ -13,7 +13,7 @@ export interface Client {
 }
 
 export interface Envelope {
-  /** Unlike every other's, and later ones sort behind earlier ones. */
+  /** Unlike every other's; sorts by time, to the millisecond. */
   readonly id: string;
   readonly client: Client;
   readonly sender: Sender;

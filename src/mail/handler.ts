@@ -3,7 +3,10 @@
 import type { Envelope } from "./envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 
-/** The reply to the message. A positive one is a promise: the message is safe. */
+/**
+ * The reply to the message. A positive one is a promise: the message is safe. Content may be
+ * given away by whoever keeps it: behind `next` it is no longer there to be read.
+ */
 export type Handler = (envelope: Envelope) => Reply | Promise<Reply>;
 
 /** Stands around the handler: m1 → m2 → handler → m2 → m1. */

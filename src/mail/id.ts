@@ -1,6 +1,6 @@
 /**
  * Names for messages: the time in milliseconds, then chance, in 20 letters and digits that
- * read well aloud (no i, l, o, u). They sort by time and fit in a file name.
+ * read well aloud (no i, l, o, u). They sort by time, to the millisecond, and fit in a file name.
  */
 
 import type { Clock, Random } from "../ports.ts";

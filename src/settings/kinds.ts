@@ -12,12 +12,11 @@ export const text: Kind<string> = kind("text on one line", (text) =>
 
 export const secret: Kind<string> = kind("text", (text) => text);
 
+const BOOLEANS = new Map([["true", true], ["1", true], ["false", false], ["0", false]]);
+
 export const boolean: Kind<boolean> = kind(
   "true, false, 1 or 0",
-  (text) =>
-    ({ true: true, 1: true, false: false, 0: false } as Record<string, boolean>)[
-      text.toLowerCase()
-    ],
+  (text) => BOOLEANS.get(text.toLowerCase()),
 );
 
 export const choice = <T extends string>(...choices: T[]): Kind<T> =>
@@ -163,17 +162,19 @@ export const mailbox: Kind<string> = kind(
   (text) => parseMailbox(text) === undefined ? undefined : text,
 );
 
-/** `user:password` pairs; in a file one a line. */
-export const users: Kind<ReadonlyMap<string, string>> = kind(
-  "user:password pairs, parted by commas, or one a line in a file",
-  (text) => {
-    const pairs = text.split(text.includes("\n") ? /\r?\n/ : /,|\r?\n/)
-      .map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"))
+/** `user:password` pairs; in a file one a line, so that passwords may hold commas. */
+export const users: Kind<ReadonlyMap<string, string>> = {
+  accepted: "user:password pairs, parted by commas, or one a line in a file",
+  byLine: true,
+  read(text) {
+    const lines = text.endsWith("\n") ? text.split(/\r?\n/) : text.split(",");
+    const pairs = lines.map((line) => line.trim())
+      .filter((line) => line !== "" && !line.startsWith("#"))
       .map((line) => /^([^:]+):(.+)$/.exec(line)?.slice(1) as [string, string] | undefined);
     const sound = pairs.length > 0 && pairs.every((pair) => pair !== undefined);
     return sound ? new Map(pairs as [string, string][]) : undefined;
   },
-);
+};
 
 export const relayUrl: Kind<string> = kind(
   "smtp[s]://[user:password@]host[:port]",

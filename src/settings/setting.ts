@@ -12,6 +12,8 @@ import type { Environment } from "../ports.ts";
 export interface Kind<T> {
   /** For errors and documents: `a port from 0 to 65535`. */
   readonly accepted: string;
+  /** In a file it is written line by line. */
+  readonly byLine?: boolean;
   /** `undefined` for what cannot be read. */
   read(text: string, environment: Environment): T | undefined;
 }
@@ -118,7 +120,7 @@ function lookUp<T>(setting: Setting<T>, sources: Sources): Found {
         problem: `${name}: ${nameOfFile} is set too: set one of them`,
       };
     }
-    if (path !== "") return fromFile(nameOfFile, path, sources);
+    if (path !== "") return fromFile(setting, path, sources);
     if (text !== "") return { origin: { text, origin }, given: true };
   }
   if (sources.dev && setting.dev !== undefined) {
@@ -128,15 +130,22 @@ function lookUp<T>(setting: Setting<T>, sources: Sources): Found {
   return { origin: { text, origin: "default" }, given: false };
 }
 
-function fromFile(nameOfFile: string, path: string, { environment }: Sources): Found {
+function fromFile<T>(setting: Setting<T>, path: string, { environment }: Sources): Found {
+  const nameOfFile = `${setting.name}_FILE`;
   const text = environment.readText(path);
   if (typeof text === "string") {
-    return { origin: { text: text.replace(/\r?\n$/, ""), origin: path }, given: true };
+    return { origin: { text: linesOf(setting, text), origin: path }, given: true };
   }
   return {
     origin: { text: "", origin: path },
     problem: `${nameOfFile}: cannot read ${JSON.stringify(path)}: ${text.reason}`,
   };
+}
+
+/** A value ends where its last line does; of a list, each line is an item and so keeps its end. */
+function linesOf<T>({ kind }: Setting<T>, text: string): string {
+  const value = text.replace(/[\r\n]+$/, "");
+  return kind.byLine && value !== "" ? value + "\n" : value;
 }
 
 /** Names that belong to applications though they look much like one of ours. */

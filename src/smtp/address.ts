@@ -83,6 +83,11 @@ function isIpv6(text: string): boolean {
     (halves.length === 2 ? all.length <= 7 : all.length === 8);
 }
 
+/** In upper case, if it is ASCII: `ı` and `ſ` are no I and S. */
+export function upper(text: string): string {
+  return isAscii(text) ? text.toUpperCase() : text;
+}
+
 export function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
   return true;

@@ -5,16 +5,21 @@
  * CRLF; octets that are no UTF-8 have become U+FFFD, which no rule here lets through.
  */
 
-import { isAddressLiteral, isAscii, parsePath } from "./address.ts";
+import { isAscii, parsePath, upper } from "./address.ts";
 import { mailParameters, rcptParameters } from "./parameters.ts";
 import type { Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
 import type { Recipient, Sender } from "./transaction.ts";
 
+/** A recipient that cannot be one: it counts among those of its transaction. */
+export interface Refused {
+  readonly refusal: Reply;
+}
+
 export type Command =
   | { readonly verb: "HELO" | "EHLO"; readonly name: string }
   | { readonly verb: "MAIL"; readonly sender: Sender }
-  | { readonly verb: "RCPT"; readonly recipient: Recipient }
+  | { readonly verb: "RCPT"; readonly recipient: Recipient | Refused }
   | { readonly verb: "BDAT"; readonly octets: number; readonly last: boolean }
   | { readonly verb: "DATA" | "RSET" | "NOOP" | "QUIT" | "HELP" | "VRFY" };
 
@@ -25,10 +30,15 @@ const NOT_OFFERED = new Set(
 /** A browser can be made to POST to this port: its first line ends the connection. */
 const HTTP = new Set("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split(" "));
 
+/** A command as it may be logged: no credentials. */
+export function shown(line: string): string {
+  return line.replace(/^(AUTH +[^ ]+ ).*/i, "$1(hidden)");
+}
+
 export function parse(line: string): Command | Reply {
   const space = line.indexOf(" ");
-  const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase();
-  const argument = space < 0 ? "" : line.slice(space + 1).trim();
+  const verb = upper(space < 0 ? line : line.slice(0, space));
+  const argument = space < 0 ? "" : line.slice(space + 1).replace(/^[ \t]+|[ \t]+$/g, "");
   // deno-lint-ignore no-control-regex -- control characters are what must not pass
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(line)) return replies.badCharacters;
   switch (verb) {
@@ -40,7 +50,7 @@ export function parse(line: string): Command | Reply {
     case "MAIL":
       return mail(argument);
     case "RCPT":
-      return rcpt(argument);
+      return { verb, recipient: rcpt(argument) };
     case "BDAT":
       return bdat(argument);
     case "DATA":
@@ -58,12 +68,12 @@ export function parse(line: string): Command | Reply {
 }
 
 /**
- * What clients call themselves is often no domain name: `MY_PC`, `John's-laptop`. Any word
- * that can stand in a Received field will do.
+ * What clients call themselves is often no domain name nor address literal: `MY_PC`,
+ * `John's-laptop`, `[::1]`. Any word that can stand in a Received field will do.
  */
 function isHelloName(name: string): boolean {
   return name.length <= 255 &&
-    (/^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.:-]+$/.test(name) || isAddressLiteral(name));
+    /^(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~.:-]+|\[[A-Za-z0-9.:-]+\])$/.test(name);
 }
 
 function mail(argument: string): Command | Reply {
@@ -76,7 +86,7 @@ function mail(argument: string): Command | Reply {
   return { verb: "MAIL", sender: { mailbox, ...parameters } };
 }
 
-function rcpt(argument: string): Command | Reply {
+function rcpt(argument: string): Recipient | Refused {
   const [path, rest] = splitPath(argument, "TO:");
   // RFC 5321 §4.5.1: Postmaster is reached without a domain, in any case.
   const mailbox = path === undefined
@@ -84,16 +94,15 @@ function rcpt(argument: string): Command | Reply {
     : /^<postmaster>$/i.test(path)
     ? { local: path.slice(1, -1), domain: "" }
     : parsePath(path);
-  if (!mailbox) return replies.badRecipient;
+  if (!mailbox) return { refusal: replies.badRecipient };
   const parameters = rcptParameters(rest);
-  if ("code" in parameters) return parameters;
-  return { verb: "RCPT", recipient: { mailbox, ...parameters } };
+  return "code" in parameters ? { refusal: parameters } : { mailbox, ...parameters };
 }
 
 /** `FROM:<path> parameters`: a space before the path is tolerated, as everywhere. */
 function splitPath(argument: string, keyword: string): [path: string | undefined, rest: string] {
-  if (argument.slice(0, keyword.length).toUpperCase() !== keyword) return [undefined, ""];
-  const text = argument.slice(keyword.length).trimStart();
+  if (upper(argument.slice(0, keyword.length)) !== keyword) return [undefined, ""];
+  const text = argument.slice(keyword.length).replace(/^[ \t]+/, "");
   const end = endOfPath(text);
   if (end < 0 || (text.length > end && text[end] !== " ")) return [undefined, ""];
   return [text.slice(0, end), text.slice(end + 1)];

@@ -20,6 +20,9 @@ export interface ContentLimits {
 
 export type Defect = "too large" | "header too large" | "bare newline" | "ambiguous end";
 
+/** Of several, the first of these is told: which is seen first depends on how the octets are cut. */
+const ORDER: readonly Defect[] = ["ambiguous end", "bare newline", "too large", "header too large"];
+
 export const MAX_HEADER_LINES = 2000;
 export const MAX_HEADER_OCTETS = 256 * 1024;
 
@@ -30,13 +33,15 @@ const CRLF = new Uint8Array([CR, LF]);
 const LINE_START = 0, TEXT = 1, BEHIND_CR = 2, BEHIND_DOT = 3, BEHIND_DOT_CR = 4;
 
 export class ContentReader {
-  defect: Defect | undefined;
   /** The end of DATA was seen. */
   ended = false;
 
   readonly #limits: ContentLimits;
   readonly #dots: boolean;
   readonly #content = new ContentBuilder();
+  readonly #defects = new Set<Defect>();
+  /** Octets taken over, or that would have been. */
+  #octets = 0;
   #at = LINE_START;
   /** What ended the line before this one; the first line counts as following a CRLF. */
   #after: "CRLF" | "CR" | "LF" = "CRLF";
@@ -50,6 +55,10 @@ export class ContentReader {
   constructor(limits: ContentLimits, { transparency }: { transparency: boolean }) {
     this.#limits = limits;
     this.#dots = transparency;
+  }
+
+  get defect(): Defect | undefined {
+    return ORDER.find((defect) => this.#defects.has(defect));
   }
 
   get size(): number {
@@ -136,19 +145,21 @@ export class ContentReader {
     }
     const whole = this.#dots || this.#content.size === 0 ||
       (this.#at === LINE_START && this.#after !== "CR");
-    if (!whole) this.#keep(CRLF, 0, 2);
+    // Ours, and so not counted against the limit.
+    if (!whole) this.#content.append(CRLF, 0, 2);
     return this.#content.finish();
   }
 
   #keep(bytes: Uint8Array, from: number, to: number): void {
-    if (from >= to || this.defect !== undefined) return;
-    if (this.#content.size + to - from > this.#limits.maxSize) this.#spoil("too large");
-    else this.#content.append(bytes, from, to);
+    if (from >= to) return;
+    this.#octets += to - from;
+    if (this.#octets > this.#limits.maxSize) this.#spoil("too large");
+    else if (this.#defects.size === 0) this.#content.append(bytes, from, to);
   }
 
   #spoil(defect: Defect): void {
-    this.defect ??= defect;
-    this.#content.clear();
+    if (this.#defects.size === 0) this.#content.clear();
+    this.#defects.add(defect);
   }
 
   #bareNewline(): void {
@@ -157,7 +168,6 @@ export class ContentReader {
 
   #ambiguousEnd(end: number): number {
     this.#spoil("ambiguous end");
-    this.defect = "ambiguous end";
     this.ended = true;
     return end;
   }

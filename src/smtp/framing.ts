@@ -8,19 +8,25 @@
 
 export type Line =
   | { readonly kind: "line"; readonly text: string }
-  | { readonly kind: "overlong" }
+  | { readonly kind: "overlong"; readonly limit: number }
   /** Only where bare newlines are refused. */
   | { readonly kind: "bare newline" };
 
+/** Octets of a command line, its CRLF among them (RFC 5321 §4.5.3.1.4 asks for 512). */
+export const LINE_LIMIT = 2048;
+/** An initial response of AUTH may be this long (RFC 4954 §4). */
+export const AUTH_LINE_LIMIT = 12_288;
+
 const CR = 13, LF = 10;
-const utf8 = new TextDecoder();
+/** A byte order mark is a character like others: no verb begins with it. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export class LineReader {
   /** What the last `take` has completed. */
   line: Line | undefined;
 
   readonly #bareNewline: "reject" | "normalize";
-  #partial: Uint8Array<ArrayBuffer> | undefined;
+  #partial = new Uint8Array(0);
   #length = 0;
   #passingOver = false;
 
@@ -28,30 +34,46 @@ export class LineReader {
     this.#bareNewline = bareNewline;
   }
 
-  /** Takes octets to the end of a line; `limit` counts the line with its CRLF. */
-  take(bytes: Uint8Array, from: number, to: number, limit: number): number {
+  /** Takes octets to the end of a line; the index behind the last one taken. */
+  take(bytes: Uint8Array, from: number): number {
     this.line = undefined;
-    const found = bytes.subarray(from, to).indexOf(LF);
-    const end = found < 0 ? to : from + found + 1;
+    const found = bytes.indexOf(LF, from);
+    const end = found < 0 ? bytes.length : found + 1;
     if (this.#passingOver) {
       this.#passingOver = found < 0;
       return end;
     }
-    if (this.#length + end - from > limit) {
+    const length = this.#length + end - from;
+    const limit = length > LINE_LIMIT ? this.#limit(bytes, from) : LINE_LIMIT;
+    if (length > limit) {
       this.#passingOver = found < 0;
       this.#length = 0;
-      this.line = { kind: "overlong" };
+      this.line = { kind: "overlong", limit };
     } else if (found < 0 || this.#length > 0) {
-      this.#partial ??= new Uint8Array(limit);
-      if (this.#partial.length < limit) this.#partial = grown(this.#partial, limit);
-      this.#partial.set(bytes.subarray(from, end), this.#length);
-      this.#length += end - from;
+      this.#keep(bytes, from, end, length);
       if (found >= 0) {
-        this.line = this.#finish(this.#partial, 0, this.#length);
+        this.line = this.#finish(this.#partial, 0, length);
         this.#length = 0;
       }
     } else this.line = this.#finish(bytes, from, end);
     return end;
+  }
+
+  /** Longer lines are for AUTH, and known by their first octets. */
+  #limit(bytes: Uint8Array, from: number): number {
+    const start = decode(this.#partial, 0, Math.min(this.#length, 5)) +
+      decode(bytes, from, Math.min(from + 5, bytes.length));
+    return /^AUTH /i.test(start) ? AUTH_LINE_LIMIT : LINE_LIMIT;
+  }
+
+  #keep(bytes: Uint8Array, from: number, end: number, length: number): void {
+    if (length > this.#partial.length) {
+      const larger = new Uint8Array(length <= LINE_LIMIT ? LINE_LIMIT : AUTH_LINE_LIMIT);
+      larger.set(this.#partial.subarray(0, this.#length));
+      this.#partial = larger;
+    }
+    this.#partial.set(bytes.subarray(from, end), this.#length);
+    this.#length = length;
   }
 
   #finish(bytes: Uint8Array, from: number, end: number): Line {
@@ -59,12 +81,6 @@ export class LineReader {
     if (!strict && this.#bareNewline === "reject") return { kind: "bare newline" };
     return { kind: "line", text: decode(bytes, from, end - (strict ? 2 : 1)) };
   }
-}
-
-function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(length);
-  larger.set(bytes);
-  return larger;
 }
 
 /** Commands are short and mostly ASCII: quicker by hand than through a decoder. */

@@ -5,6 +5,7 @@
 
 import { format, isAscii, key } from "./address.ts";
 import { answer, close, end, idle, type Ready } from "./answers.ts";
+import type { Refused } from "./command.ts";
 import type { Content } from "./content.ts";
 import { isPositive, type Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
@@ -29,8 +30,13 @@ export function mail(rules: Rules, state: Ready, sender: Sender): Step {
   return answer({ at: "asking", peer, mail, question: { about: "sender" } });
 }
 
-export function rcpt(rules: Rules, state: Ready, given: Recipient): Step {
+export function rcpt(rules: Rules, state: Ready, given: Recipient | Refused): Step {
   const { peer } = state;
+  if ("refusal" in given) {
+    return state.at === "mail"
+      ? fruitless(peer, state.mail, given.refusal)
+      : idle(state, given.refusal);
+  }
   if (state.at === "idle") return idle(state, replies.mailFirst);
   const { mail } = state;
   if (mail.received !== undefined) return idle(state, replies.dataAfterBdat);
@@ -119,6 +125,9 @@ export function decide(state: State & { at: "asking" }, refusal: Reply | undefin
 
 export function chunkDone(rules: Rules, { peer, mail, chunk }: State & { at: "chunk" }): Step {
   const received = (mail.received ?? 0) + chunk.octets;
+  if (chunk.octets === 0 && !peer.stopping) {
+    return idle({ at: "mail", peer, mail: { ...mail, received } }, replies.chunkReceived(0));
+  }
   return end(
     rules,
     { at: "mail", peer, mail: { ...mail, received } },

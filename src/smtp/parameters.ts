@@ -6,7 +6,7 @@
  * line of its own further on. What is wrong is the reply that says so.
  */
 
-import { isAscii } from "./address.ts";
+import { isAscii, upper } from "./address.ts";
 import type { Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
 import type { Notify, Recipient, Sender } from "./transaction.ts";
@@ -26,7 +26,7 @@ function read(text: string, known: Record<string, Parameter>): Reply | undefined
   for (const word of text.split(" ")) {
     if (word === "") continue;
     const equals = word.indexOf("=");
-    const name = (equals < 0 ? word : word.slice(0, equals)).toUpperCase();
+    const name = upper(equals < 0 ? word : word.slice(0, equals));
     if (!Object.hasOwn(known, name)) return replies.unknownParameter(name);
     // Python's smtplib repeats BODY. Twice the same is no question which one holds.
     if (seen.has(name) && seen.get(name) !== word) return replies.repeatedParameter(name);
@@ -53,7 +53,7 @@ export function mailParameters(text: string): Omit<Sender, "mailbox"> | Reply {
     BODY: {
       accepted: "7BIT or 8BITMIME",
       take(value) {
-        const body = value.toUpperCase();
+        const body = upper(value);
         if (body !== "7BIT" && body !== "8BITMIME") return false;
         sender.body = body;
         return true;
@@ -69,7 +69,7 @@ export function mailParameters(text: string): Omit<Sender, "mailbox"> | Reply {
     RET: {
       accepted: "FULL or HDRS",
       take(value) {
-        const ret = value.toUpperCase();
+        const ret = upper(value);
         if (ret !== "FULL" && ret !== "HDRS") return false;
         sender.ret = ret;
         return true;
@@ -93,7 +93,7 @@ export function rcptParameters(text: string): Omit<Recipient, "mailbox"> | Reply
     NOTIFY: {
       accepted: "NEVER, or some of SUCCESS,FAILURE,DELAY",
       take(value) {
-        const wishes = value.toUpperCase().split(",");
+        const wishes = upper(value).split(",");
         if (!wishes.every(isWish) || new Set(wishes).size < wishes.length) return false;
         recipient.notify = wishes;
         return wishes.length === 1 || !wishes.includes("NEVER");

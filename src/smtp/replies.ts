@@ -103,15 +103,17 @@ export const badChunk = reply(501, "5.5.4", "Syntax: BDAT octets [LAST]");
 export const dataAfterBdat = reply(503, "5.5.1", "The message was begun with BDAT, go on with it");
 export const bareNewline = reply(
   550,
-  "5.6.11",
+  "5.5.2",
   "Lines end in CR LF, but this message has CR or LF alone",
 );
 export const ambiguousEnd = reply(
   554,
-  "5.6.11",
+  "5.5.2",
   "A line with a dot alone must begin and end with CR LF, as every line must",
 );
 export const headerTooLarge = (lines: number, octets: number): Reply =>
   reply(552, "5.3.4", `Header is larger than the limit of ${lines} lines or ${octets} octets`);
+export const failed = reply(451, "4.3.0", "Local error, try again later");
+export const brokenOff = reply(421, "4.3.0", "Local error, closing the connection");
 export const notStored = reply(451, "4.3.0", "Message not stored, try again later");
 export const storeFull = reply(452, "4.3.1", "No space for the message, try again later");

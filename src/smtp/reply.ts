@@ -31,27 +31,28 @@ export function isFinal(reply: unknown): reply is Reply {
 }
 
 /** RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets, its code and CRLF among them. */
-const MAX_TEXT = 512 - "250 5.7.1 ".length - 2;
+const MAX_LINE = 512;
 
 /** The octets on the wire, as text: every line with its code and CRLF. */
 export function format({ code, enhanced, lines }: Reply): string {
   const prefix = enhanced === undefined ? "" : enhanced + " ";
   const last = lines.length - 1;
   let wire = "";
-  for (let i = 0; i < last; i++) wire += `${code}-${prefix}${clean(lines[i])}\r\n`;
-  return `${wire}${code} ${prefix}${clean(lines[last] ?? "")}\r\n`;
+  const room = MAX_LINE - "250 ".length - prefix.length - "\r\n".length;
+  for (let i = 0; i < last; i++) wire += `${code}-${prefix}${clean(lines[i], room)}\r\n`;
+  return `${wire}${code} ${prefix}${clean(lines[last] ?? "", room)}\r\n`;
 }
 
-function clean(text: string): string {
+function clean(text: string, room: number): string {
   // deno-lint-ignore no-control-regex -- control characters are what must not pass
   const safe = /[\x00-\x1f\x7f]/.test(text) ? text.replace(/[\x00-\x1f\x7f]/g, " ") : text;
-  return safe.length > MAX_TEXT / 3 ? cut(safe) : safe;
+  // A character takes three octets at most.
+  return safe.length > room / 3 ? cut(safe, room) : safe;
 }
 
 /** Shortens to the octets that fit, never in the middle of a character. */
-function cut(text: string): string {
-  const room = new Uint8Array(MAX_TEXT);
-  const { read } = new TextEncoder().encodeInto(text, room);
+function cut(text: string, room: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(room));
   return read < text.length ? text.slice(0, read) : text;
 }
 

@@ -13,16 +13,13 @@ import {
   MAX_HEADER_LINES,
   MAX_HEADER_OCTETS,
 } from "./content_reader.ts";
-import { parse } from "./command.ts";
+import { parse, shown } from "./command.ts";
 import { beginning } from "./content.ts";
 import { type Line, LineReader } from "./framing.ts";
 import { format, type Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
 import { step } from "./server.ts";
 import { initial, type Input, type Rules, type State } from "./state.ts";
-
-/** Octets of a command line, its CRLF among them (RFC 5321 §4.5.3.1.4 asks for 512). */
-export const LINE_LIMIT = 2048;
 
 /** What else the world may say to a session. */
 export type Answer = Extract<
@@ -34,32 +31,37 @@ export type Answer = Extract<
 export interface Observer {
   /** Whether it wants to see each line, and the beginning of each message. */
   readonly wants: { readonly lines: boolean; readonly content: boolean };
-  line(side: "C" | "S", text: string): void;
+  /** `*`: not a line of the dialogue, but something that happened. */
+  line(side: "C" | "S" | "*", text: string): void;
   /** A client, a command or a message was refused. */
   refused(what: string, reply: Reply): void;
 }
+
+const NONE = new Uint8Array(0);
 
 export class Session {
   state: State = initial;
   /** Commands and contents that came to their end. */
   completed = 0;
+  /** Contents that were begun. */
+  contents = 0;
 
   readonly #rules: Rules;
   readonly #observer: Observer | undefined;
   readonly #lines: LineReader;
-  #content: ContentReader;
+  /** From when a content begins until it is handed over. */
+  #content: ContentReader | undefined;
   #chunkLeft = 0;
-  #octets = new Uint8Array(0);
+  #octets = NONE;
   #from = 0;
   #replies = "";
-  /** What the next refusal is of. */
-  #last = "(connection)";
+  /** What happened last: the next refusal is of it. */
+  #last = "";
 
   constructor(rules: Rules, observer?: Observer) {
     this.#rules = rules;
     this.#observer = observer;
     this.#lines = new LineReader(rules.bareNewline);
-    this.#content = new ContentReader(rules, { transparency: true });
   }
 
   get wantsOctets(): boolean {
@@ -74,7 +76,10 @@ export class Session {
   }
 
   answer(input: Answer): void {
-    if (input.kind === "opened" && input.early) this.#observe("C", "(spoke before the greeting)");
+    if (input.kind === "opened") this.#last = "(connection)";
+    if (input.kind === "opened" && input.early) this.#told("C", "(spoke before the greeting)");
+    if (input.kind === "timeout") this.#told("*", "(timeout)");
+    if (input.kind === "stop") this.#told("*", "(stop)");
     this.#step(input);
     this.#goOn();
   }
@@ -107,16 +112,18 @@ export class Session {
           return;
       }
     }
+    // A large buffer is not held for as long as the next octets take.
+    this.#octets = NONE;
+    this.#from = 0;
   }
 
   #takeLine(): void {
     const octets = this.#octets;
-    this.#from = this.#lines.take(octets, this.#from, octets.length, LINE_LIMIT);
+    this.#from = this.#lines.take(octets, this.#from);
     const { line } = this.#lines;
     if (line === undefined) return;
     this.completed++;
-    this.#last = line.kind === "line" ? line.text : `(${line.kind})`;
-    this.#observe("C", this.#last);
+    this.#told("C", line.kind === "line" ? shown(line.text) : `(${line.kind})`);
     this.#step(this.#read(line, this.#from < octets.length));
   }
 
@@ -129,43 +136,43 @@ export class Session {
           : { kind: "command", command, more };
       }
       case "overlong":
-        return { kind: "unreadable", reply: replies.lineTooLong(LINE_LIMIT) };
+        return { kind: "unreadable", reply: replies.lineTooLong(line.limit) };
       case "bare newline":
         return { kind: "unreadable", reply: replies.bareNewlineInCommand };
     }
   }
 
   #takeContent(): void {
-    this.#from = this.#content.take(this.#octets, this.#from);
-    if (this.#content.ended) this.#endContent();
+    const content = this.#content!;
+    this.#from = content.take(this.#octets, this.#from);
+    if (content.ended) this.#endContent(content);
   }
 
   #takeChunk(): void {
     const end = Math.min(this.#from + this.#chunkLeft, this.#octets.length);
     this.#chunkLeft -= end - this.#from;
-    if (this.state.at === "chunk") this.#content.take(this.#octets, this.#from, end);
+    if (this.state.at === "chunk") this.#content!.take(this.#octets, this.#from, end);
     this.#from = end;
     if (this.#chunkLeft === 0) this.#endChunk();
   }
 
   #endChunk(): void {
-    if (this.state.at === "chunk" && (this.state.chunk.last || this.#content.defect)) {
-      this.#endContent();
+    if (this.state.at === "chunk" && (this.state.chunk.last || this.#content!.defect)) {
+      this.#endContent(this.#content!);
     } else {
       this.completed++;
       this.#step({ kind: "chunk" });
     }
   }
 
-  #endContent(): void {
+  #endContent(reader: ContentReader): void {
     this.completed++;
-    const content = this.#content.finish();
-    const { defect } = this.#content;
-    this.#last = defect === undefined ? `(${content.size} octets)` : `(${defect})`;
+    const content = reader.finish();
+    const { defect } = reader;
     if (this.#observer?.wants.content) {
       for (const line of beginning(content)) this.#observe("C", line);
     }
-    this.#observe("C", this.#last);
+    this.#told("C", defect === undefined ? `(${content.size} octets)` : `(${defect})`);
     this.#step(
       defect === undefined
         ? { kind: "content", content }
@@ -192,16 +199,23 @@ export class Session {
     this.state = state;
     for (const reply of replies) this.#say(reply);
     if (state.at === before) return;
-    if (state.at === "content") {
-      this.#content = new ContentReader(this.#rules, { transparency: true });
-    }
+    if (state.at === "content") this.#beginContent({ transparency: true });
     if (state.at === "chunk" && state.mail.received === undefined) {
-      this.#content = new ContentReader(this.#rules, { transparency: false });
+      this.#beginContent({ transparency: false });
+    }
+    // What has been handed over, or came to nothing, is not kept until the next message.
+    if (state.at === "idle" || state.at === "committing" || state.at === "closed") {
+      this.#content = undefined;
     }
     if (state.at === "chunk" || state.at === "skipping") {
       this.#chunkLeft = state.at === "chunk" ? state.chunk.octets : state.octets;
       if (this.#chunkLeft === 0) this.#endChunk();
     }
+  }
+
+  #beginContent(transparency: { transparency: boolean }): void {
+    this.contents++;
+    this.#content = new ContentReader(this.#rules, transparency);
   }
 
   #say(reply: Reply): void {
@@ -213,7 +227,12 @@ export class Session {
     }
   }
 
-  #observe(side: "C" | "S", text: string): void {
+  #told(side: "C" | "*", what: string): void {
+    this.#last = what;
+    this.#observe(side, what);
+  }
+
+  #observe(side: "C" | "S" | "*", text: string): void {
     if (this.#observer?.wants.lines) this.#observer.line(side, text);
   }
 }

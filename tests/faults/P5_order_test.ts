@@ -47,6 +47,7 @@ function expected(model: Model, command: keyof typeof COMMANDS): string {
       model.good = true;
       return "250 2.1.5";
     case "RCPT refused":
+      if (model.mail) model.bad = true;
       return "501 5.1.3";
     case "RCPT beyond ASCII":
       if (!model.mail || model.chunks) return "503 5.5.1";

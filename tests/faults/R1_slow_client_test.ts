@@ -84,3 +84,20 @@ Deno.test("R1 a client that says nothing is let go, one that goes on in time is 
   assert.equal(await silent.rest(), TOO_LONG);
   assert.equal(await active.ask("NOOP"), "250 2.0.0 OK");
 });
+
+Deno.test("R1 each message has its own time, also where the next is pipelined behind it", async () => {
+  const clock = new TurnedClock();
+  await using server = new TestServer({}, { clock });
+  using client = await Client.greeted(server.port);
+  await client.ready();
+  await client.ask("DATA");
+  for (let i = 0; i < 30; i++) {
+    clock.turn(MINUTE);
+    await client.send(
+      "Subject: x\r\n\r\n.\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n",
+    );
+    assert.match(await client.reply(), /^250 2\.0\.0 Message accepted/, `message ${i}`);
+    for (let reply = 0; reply < 3; reply++) await client.reply();
+    await settled();
+  }
+});

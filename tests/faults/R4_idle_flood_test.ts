@@ -20,6 +20,23 @@ for (const command of ["NOOP", "RSET", "HELP", "VRFY x", "EHLO x", "DATA", "MAIL
   });
 }
 
+Deno.test("R4 empty chunks without end: 421", () => {
+  const driver = new Driver().ready();
+  let count = 0;
+  while (driver.session.state.at !== "closed" && count < 1000) {
+    driver.send("BDAT 0\r\n");
+    count++;
+  }
+  assert.ok(count <= 101, `${count}`);
+});
+
+Deno.test("R4 refused recipients do not count as idle: the message of the good one is taken", () => {
+  const driver = new Driver().ready();
+  for (let i = 0; i < 150; i++) driver.send("RCPT TO:<nonsense>\r\n");
+  driver.send("DATA\r\n");
+  assert.match(driver.send(".\r\n"), /^250/);
+});
+
 Deno.test("R4 sessions that send mail may go on for ever", () => {
   const driver = new Driver();
   driver.open();

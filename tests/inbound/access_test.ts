@@ -6,6 +6,7 @@ import { LookupError, type Resolver } from "../../src/ports.ts";
 import { resolver as systemResolver } from "../../src/deno/resolver.ts";
 import { TurnedClock } from "../fakes/clock.ts";
 import { TestServer } from "../fakes/server.ts";
+import { settled } from "../fakes/settled.ts";
 
 /** Names made of a table; what is `null` cannot be looked up now. */
 class Names implements Resolver {
@@ -103,13 +104,14 @@ Deno.test("S12 answers are remembered for a minute, and shared by those who come
   const names = new Names({ "app.example": ["192.0.2.1"] });
   const access = new Access({ networks: [], hosts: ["app.example"] }, around(names, clock));
   await Promise.all(Array.from({ length: 50 }, () => access.check("192.0.2.1")));
-  assert.equal(names.asked, 1);
+  // Once forward, once reverse.
+  assert.equal(names.asked, 2);
   clock.turn(59_000);
   await access.check("192.0.2.1");
-  assert.equal(names.asked, 1);
+  assert.equal(names.asked, 2);
   clock.turn(1_001);
   await access.check("192.0.2.1");
-  assert.equal(names.asked, 2);
+  assert.equal(names.asked, 3);
 });
 
 Deno.test("S12 a name that cannot be looked up refuses nobody for good", async () => {
@@ -126,6 +128,63 @@ Deno.test("S12 a name that cannot be looked up refuses nobody for good", async (
   assert.equal(await access.check("192.0.2.9"), "allowed");
   names.table["192.0.2.8"] = null;
   assert.equal(await access.check("192.0.2.8"), "unknown");
+});
+
+Deno.test("S12 reverse DNS is remembered too", async () => {
+  const names = new Names({ "app.example": ["192.0.2.1"] });
+  const access = accessOf({ hosts: ["app.example"] }, names);
+  for (let i = 0; i < 50; i++) assert.equal(await access.check("192.0.2.9"), "refused");
+  assert.equal(names.asked, 2);
+});
+
+Deno.test("S12 a name that does not answer holds up nobody whom another admits, others for 10 s", async () => {
+  const clock = new TurnedClock();
+  const never = new Promise<string[]>(() => {});
+  const resolver: Resolver = {
+    addresses: (host) => host === "dead.example" ? never : Promise.resolve(["192.0.2.1"]),
+    names: () => Promise.resolve([]),
+  };
+  const access = new Access(
+    { networks: [], hosts: ["dead.example", "good.example"] },
+    around(resolver, clock),
+  );
+  assert.equal(await access.check("192.0.2.1"), "allowed");
+  const stranger = access.check("192.0.2.9");
+  clock.turn(10_000);
+  assert.equal(await stranger, "unknown");
+});
+
+Deno.test("S12 clients whose names are looked up take no place from others, and may go", async () => {
+  const pending = Promise.withResolvers<"refused">();
+  let first = 3;
+  await using server = new TestServer({
+    maxClients: 3,
+    access: { check: () => first-- > 0 ? pending.promise : "allowed" },
+  });
+  const strangers = [];
+  for (let i = 0; i < 3; i++) strangers.push(await server.connect());
+  await settled();
+  using allowed = await server.connect();
+  assert.match(await allowed.reply(), /^220/);
+  strangers[0].close();
+  await settled();
+  assert.equal(server.server.activeClients, 3);
+  pending.resolve("refused");
+  assert.match(await strangers[1].rest(), /^554/);
+  for (const stranger of strangers) stranger.close();
+});
+
+Deno.test("S12 a rule that fails turns away for now, and is logged", async () => {
+  await using server = new TestServer({
+    access: {
+      check() {
+        throw new Error("the rule is broken");
+      },
+    },
+  });
+  using client = await server.connect();
+  assert.match(await client.rest(), /^421 4\.7\.0 /);
+  assert.match(String(server.logged[0].fields.error), /the rule is broken/);
 });
 
 Deno.test("S12 the system's names: localhost is this machine", async () => {

@@ -90,8 +90,8 @@ export const mutants: readonly Mutant[] = [
     row: "P6",
     what: "a line is kept however long it is",
     file: "src/smtp/framing.ts",
-    find: "if (this.#length + end - from > limit) {",
-    put: "if (this.#length + end - from > 1e9) {",
+    find: "if (length > limit) {",
+    put: "if (length > 1e9) {",
     tests: fault("P6_long_lines"),
   },
   {
@@ -122,8 +122,7 @@ export const mutants: readonly Mutant[] = [
     row: "P10",
     what: "content may be larger than the limit",
     file: "src/smtp/content_reader.ts",
-    find:
-      `if (this.#content.size + to - from > this.#limits.maxSize) this.#spoil("too large");\n    else `,
+    find: `if (this.#octets > this.#limits.maxSize) this.#spoil("too large");\n    else `,
     put: "",
     tests: fault("P10_size"),
   },
@@ -171,8 +170,8 @@ export const mutants: readonly Mutant[] = [
     row: "R1",
     what: "each octet gives content more time",
     file: "src/inbound/conversation.ts",
-    find: "this.#contentSince ?? now",
-    put: "now",
+    find: "    if (contents !== this.#seenContents) {",
+    put: "    {",
     tests: fault("R1_slow_client"),
   },
   {
@@ -182,6 +181,14 @@ export const mutants: readonly Mutant[] = [
     find: "return fruitlessRcpts > MAX_FRUITLESS_RCPTS",
     put: "return fruitlessRcpts < 0",
     tests: fault("R3_recipient_flood"),
+  },
+  {
+    row: "R1",
+    what: "the time of a message goes on into the next",
+    file: "src/inbound/conversation.ts",
+    find: "      this.#contentSince = now;\n",
+    put: "      this.#contentSince ??= now;\n",
+    tests: fault("R1_slow_client"),
   },
   {
     row: "R4",
@@ -267,8 +274,8 @@ export const mutants: readonly Mutant[] = [
     row: "S12",
     what: "reverse DNS counts unconfirmed",
     file: "src/inbound/access.ts",
-    find: ".map(plain).includes(address)) return",
-    put: ".length > 0) return",
+    find: "(await this.#resolver.addresses(name)).map(plain).includes(address)",
+    put: "name",
     tests: ["tests/inbound/access_test.ts"],
   },
   {

@@ -50,6 +50,7 @@ async function survives(
     const args = ["test", "--quiet", "--no-check", "--fail-fast", "--allow-all", ...tests];
     return await run(Deno.execPath(), args, copy);
   } finally {
+    await endAllIn(copy);
     await Deno.remove(copy, { recursive: true });
   }
 }
@@ -64,4 +65,18 @@ async function run(program: string, args: string[], cwd: string): Promise<boolea
     stderr: "null",
   });
   return (await command.output()).success;
+}
+
+/** Daemons that a broken test has left: those that run in the copy. */
+async function endAllIn(folder: string): Promise<void> {
+  if (Deno.build.os !== "linux") return;
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^[0-9]+$/.test(name)) continue;
+    try {
+      const cwd = await Deno.readLink(`/proc/${name}/cwd`);
+      if (cwd === folder || cwd.startsWith(`${folder}/`)) Deno.kill(Number(name), "SIGKILL");
+    } catch {
+      // It has ended, or is somebody else's.
+    }
+  }
 }

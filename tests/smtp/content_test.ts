@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ContentReader } from "../../src/smtp/content_reader.ts";
+import * as replies from "../../src/smtp/replies.ts";
 import { Driver } from "../fakes/driver.ts";
 import { heapGrowth } from "../fakes/memory.ts";
 
@@ -79,4 +80,31 @@ Deno.test("10 MiB take at most 1.3 times their size, whole or trickled", () => {
     assert.ok(growth <= 1.3 * size, `reads of ${read}: ${growth} octets for ${size}`);
     assert.ok(growth >= 0.9 * size, "the measurement sees the content");
   }
+});
+
+Deno.test("once a message is handed over, or came to nothing, the session keeps nothing of it", () => {
+  const body = new TextEncoder().encode("\r\n" + "x".repeat(8_000_000) + "\r\n");
+  for (const ending of ["committed", "reset"]) {
+    const driver = new Driver({ maxSize: 20_000_000 }).ready();
+    const growth = heapGrowth(() => {
+      driver.session.receive(new TextEncoder().encode(`BDAT ${body.length}\r\n`));
+      driver.session.answer({ kind: "verdict" });
+      driver.send(body);
+      if (ending === "reset") driver.send("RSET\r\n");
+      else {
+        driver.session.receive(new TextEncoder().encode("BDAT 0 LAST\r\n"));
+        assert.equal(driver.session.state.at, "committing");
+        driver.session.answer({ kind: "committed", reply: replies.accepted("1") });
+      }
+      return driver;
+    });
+    assert.equal(driver.session.state.at, "idle");
+    assert.ok(growth < 1_000_000, `${ending}: ${growth} octets are kept`);
+  }
+});
+
+Deno.test("a chunked message of just the limit is taken, though its last CRLF is ours", () => {
+  const driver = new Driver({ maxSize: 10 }).ready();
+  assert.match(driver.send("BDAT 10 LAST\r\n\r\n12345678"), /^250/);
+  assert.equal(driver.messages[0].content, "\r\n12345678\r\n");
 });

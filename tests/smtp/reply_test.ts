@@ -12,7 +12,7 @@ Deno.test("a reply is well formed whatever its text, and reads back", () => {
   const texts = fc.array(fc.string({ unit: "binary", maxLength: 700 }), { minLength: 1 });
   fc.assert(
     fc.property(fc.constantFrom(250, 354, 421, 550), texts, (code, lines) => {
-      const enhanced = code === 354 ? undefined : `${String(code)[0]}.1.2`;
+      const enhanced = code === 354 ? undefined : `${String(code)[0]}.10.123`;
       const wire = format(reply(code, enhanced, ...lines));
       for (const line of wire.slice(0, -2).split("\r\n")) {
         // deno-lint-ignore no-control-regex -- control characters are what must not pass
