@@ -85,6 +85,10 @@ export class Daemon implements AsyncDisposable {
     return Number(/^Send mail to .*?:(\d+)(?:\s|$)/m.exec(this.#output)![1]);
   }
 
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** Standard output and error, as they came. */
   get output(): string {
     return this.#output;

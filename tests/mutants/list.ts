@@ -50,7 +50,7 @@ export const mutants: readonly Mutant[] = [
     row: "P3",
     what: "the beginning of a line is forgotten",
     file: "src/smtp/framing.ts",
-    find: "this.#length += end - from;",
+    find: "    this.#length = length;\n",
     put: "",
     tests: ["tests/smtp/dialogs_test.ts"],
   },

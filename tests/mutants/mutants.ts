@@ -58,7 +58,7 @@ async function survives(
 /** A mutant may hang its tests: that is a failure too. */
 async function run(program: string, args: string[], cwd: string): Promise<boolean> {
   const command = new Deno.Command("timeout", {
-    args: ["--kill-after=1", "100", program, ...args],
+    args: ["--kill-after=1", "40", program, ...args],
     cwd,
     stdin: "null",
     stdout: "null",
