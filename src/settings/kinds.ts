@@ -146,10 +146,14 @@ export const dnsServer: Kind<Endpoint> = kind("address or address:port", (text) 
 
 export const path: Kind<string> = text;
 
-export const existingFile: Kind<string> = kind(
-  "a file that can be read",
-  (text, environment) => typeof environment.readText(text) === "string" ? text : undefined,
-);
+export const existingFile: Kind<string> = {
+  accepted: "a file that can be read",
+  read: (text, environment) => typeof environment.readText(text) === "string" ? text : undefined,
+  why(text, environment) {
+    const found = environment.readText(text);
+    return typeof found === "string" ? "it came only now" : found.reason;
+  },
+};
 
 /** Whole addresses, or domains whose every address is meant. */
 export const addressOrDomain: Kind<string> = kind(

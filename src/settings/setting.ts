@@ -16,6 +16,8 @@ export interface Kind<T> {
   readonly byLine?: boolean;
   /** `undefined` for what cannot be read. */
   read(text: string, environment: Environment): T | undefined;
+  /** Why it could not be read, where that is not in the text itself. */
+  why?(text: string, environment: Environment): string;
 }
 
 export interface Setting<T> {
@@ -85,15 +87,28 @@ export function readSetting<T>(setting: Setting<T>, sources: Sources): Reading<T
   if (origin.text === "") return { value: undefined, origin };
   const value = setting.kind.read(origin.text, sources.environment);
   if (value === undefined) {
-    const shown = setting.secret ? "the value" : JSON.stringify(origin.text);
-    const problem = `${setting.name}: ${shown} is not accepted: give ${setting.kind.accepted}`;
-    return { value, origin, problem };
+    return {
+      value,
+      origin,
+      problem: `${setting.name}: ${problemOf(setting, origin.text, sources)}`,
+    };
   }
   if (setting.later && given && !isToday(setting, value, sources.environment)) {
     const today = setting.today === undefined ? "leave it unset" : `leave it ${setting.today}`;
     return { value, origin, problem: `${setting.name}: not yet in this version: ${today}` };
   }
   return { value, origin };
+}
+
+function problemOf<T>(
+  { kind, secret }: Setting<T>,
+  text: string,
+  { environment }: Sources,
+): string {
+  const shown = secret ? "the value" : JSON.stringify(text);
+  return kind.why === undefined
+    ? `${shown} is not accepted: give ${kind.accepted}`
+    : `cannot read ${shown}: ${kind.why(text, environment)}: give ${kind.accepted}`;
 }
 
 function isToday<T>(setting: Setting<T>, value: T, environment: Environment): boolean {
