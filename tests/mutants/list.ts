@@ -290,8 +290,8 @@ export const mutants: readonly Mutant[] = [
     row: "B1",
     what: "a wrong secret is shown",
     file: "src/settings/setting.ts",
-    find: `setting.secret ? "the value" : JSON.stringify(origin.text)`,
-    put: "JSON.stringify(origin.text)",
+    find: `secret ? "the value" : JSON.stringify(text)`,
+    put: "JSON.stringify(text)",
     tests: ["tests/config_test.ts"],
   },
   {
