@@ -14,7 +14,7 @@
 import type { Clock, Connection, Log } from "../ports.ts";
 import { format, isPositive, type Reply } from "../smtp/reply.ts";
 import { brokenOff } from "../smtp/replies.ts";
-import type { Answer, Session } from "../smtp/session.ts";
+import type { News, Session } from "../smtp/session.ts";
 import type { State } from "../smtp/state.ts";
 import { Deadline } from "./deadline.ts";
 
@@ -75,7 +75,7 @@ export class Conversation {
         : refusal;
       const early = answer === undefined &&
         await hasSpoken(this.#connection, this.#pendingRead);
-      this.#session.answer({ kind: "opened", refusal: answer, early });
+      this.#session.tell({ kind: "opened", refusal: answer, early });
       while (this.#session.state.at !== "closed" && !this.#gone) await this.#turn();
       if (!this.#gone) await this.#leave();
     } catch (error) {
@@ -106,11 +106,11 @@ export class Conversation {
       case "asking": {
         const answer = this.#host.ask(state);
         const refusal = answer instanceof Promise ? await this.#work(answer) : answer;
-        return this.#session.answer({ kind: "verdict", refusal });
+        return this.#session.tell({ kind: "verdict", refusal });
       }
       case "committing": {
         const reply = await this.#work(this.#host.deliver(state));
-        return this.#session.answer({ kind: isPositive(reply) ? "committed" : "refused", reply });
+        return this.#session.tell({ kind: isPositive(reply) ? "committed" : "refused", reply });
       }
       default:
         await this.#flush();
@@ -201,8 +201,8 @@ export class Conversation {
    * The session hears of it at once. If that ends it while a read is outstanding, its last
    * replies go out beside that read.
    */
-  #interrupt(input: Extract<Answer, { kind: "timeout" | "stop" }>): void {
-    this.#session.answer(input);
+  #interrupt(input: Extract<News, { kind: "timeout" | "stop" }>): void {
+    this.#session.tell(input);
     if (this.#reading && this.#session.state.at === "closed") {
       this.#sayLast().catch(() => this.close());
     }

@@ -7,7 +7,7 @@
  * handler has not, and ends in time.
  */
 
-import { newId } from "../mail/id.ts";
+import { CHANCE, newId } from "../mail/id.ts";
 import type { Client, Envelope } from "../mail/envelope.ts";
 import type { Connection, Endpoint, Listener, World } from "../ports.ts";
 import { format, isFinal, type Reply } from "../smtp/reply.ts";
@@ -212,12 +212,15 @@ export class Server {
   async #deliver(state: State & { at: "committing" }, client: Client): Promise<Reply> {
     const { clock, random } = this.#world;
     const { transaction, content } = state;
+    const now = clock.now();
+    const chance = new Uint8Array(CHANCE);
+    random.fill(chance);
     const envelope: Envelope = {
-      id: newId(clock, random),
+      id: newId(now, chance),
       client,
       ...transaction,
       content,
-      receivedAt: clock.now(),
+      receivedAt: now,
     };
     try {
       const reply = await this.#handle(envelope);

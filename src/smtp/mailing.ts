@@ -4,7 +4,7 @@
  */
 
 import { format, isAscii, key } from "./address.ts";
-import { answer, close, end, idle, type Ready } from "./answers.ts";
+import { close, end, idle, type Ready, stepTo } from "./steps.ts";
 import type { Refused } from "./command.ts";
 import type { Content } from "./content.ts";
 import { isPositive, type Reply } from "./reply.ts";
@@ -27,7 +27,7 @@ export function mail(rules: Rules, state: Ready, sender: Sender): Step {
     return idle(state, replies.foreignSender(domain));
   }
   const mail: Mail = { sender, recipients: new Map(), fruitlessRcpts: 0 };
-  return answer({ at: "asking", peer, mail, question: { about: "sender" } });
+  return stepTo({ at: "asking", peer, mail, question: { about: "sender" } });
 }
 
 export function rcpt(rules: Rules, state: Ready, given: Recipient | Refused): Step {
@@ -52,7 +52,7 @@ export function rcpt(rules: Rules, state: Ready, given: Recipient | Refused): St
   if (mail.recipients.size >= rules.maxRecipients) {
     return fruitless(peer, mail, replies.tooManyRecipients(rules.maxRecipients));
   }
-  return answer({ at: "asking", peer, mail, question: { about: "recipient", recipient } });
+  return stepTo({ at: "asking", peer, mail, question: { about: "recipient", recipient } });
 }
 
 /** Answers a RCPT that added no recipient; too many of them end the session. */
@@ -60,7 +60,7 @@ function fruitless(peer: Peer, mail: Mail, reply: Reply): Step {
   const fruitlessRcpts = mail.fruitlessRcpts + 1;
   return fruitlessRcpts > MAX_FRUITLESS_RCPTS
     ? close(peer, replies.recipientFlood)
-    : answer({ at: "mail", peer, mail: { ...mail, fruitlessRcpts } }, reply);
+    : stepTo({ at: "mail", peer, mail: { ...mail, fruitlessRcpts } }, reply);
 }
 
 export function data(state: Ready): Step {
@@ -68,7 +68,7 @@ export function data(state: Ready): Step {
   const { peer, mail } = state;
   const refusal = mail.received !== undefined ? replies.dataAfterBdat : lacksRecipients(mail);
   if (refusal !== undefined) return idle(state, refusal);
-  return answer({ at: "asking", peer, mail, question: { about: "content" } });
+  return stepTo({ at: "asking", peer, mail, question: { about: "content" } });
 }
 
 function lacksRecipients({ recipients, fruitlessRcpts }: Mail): Reply | undefined {
@@ -87,14 +87,14 @@ export function bdat(rules: Rules, state: Ready, { octets, last }: Chunk): Step 
     return skip(peer, chunk, replies.tooLarge(rules.maxSize));
   }
   return mail.received === undefined
-    ? answer({ at: "asking", peer, mail, question: { about: "content", chunk } })
-    : answer({ at: "chunk", peer, mail, chunk });
+    ? stepTo({ at: "asking", peer, mail, question: { about: "content", chunk } })
+    : stepTo({ at: "chunk", peer, mail, chunk });
 }
 
 function skip(peer: Peer, { octets }: Chunk, refusal: Reply): Step {
   const counted = idle({ at: "idle", peer }, refusal);
   if (counted.state.at === "closed") return counted;
-  return answer({ at: "skipping", peer: counted.state.peer, octets, refusal });
+  return stepTo({ at: "skipping", peer: counted.state.peer, octets, refusal });
 }
 
 export function decide(state: State & { at: "asking" }, refusal: Reply | undefined): Step {
@@ -103,22 +103,22 @@ export function decide(state: State & { at: "asking" }, refusal: Reply | undefin
   switch (question.about) {
     case "sender":
       return refusal === undefined
-        ? answer({ at: "mail", peer, mail }, replies.senderOk(format(mail.sender.mailbox)))
+        ? stepTo({ at: "mail", peer, mail }, replies.senderOk(format(mail.sender.mailbox)))
         : idle({ at: "idle", peer }, refusal);
     case "recipient": {
       if (refusal !== undefined) return fruitless(peer, mail, refusal);
       const { mailbox } = question.recipient;
       mail.recipients.set(key(mailbox), question.recipient);
-      return answer({ at: "mail", peer, mail }, replies.recipientOk(format(mailbox)));
+      return stepTo({ at: "mail", peer, mail }, replies.recipientOk(format(mailbox)));
     }
     case "content":
       if (question.chunk !== undefined) {
         return refusal === undefined
-          ? answer({ at: "chunk", peer, mail, chunk: question.chunk })
+          ? stepTo({ at: "chunk", peer, mail, chunk: question.chunk })
           : skip(peer, question.chunk, refusal);
       }
       return refusal === undefined
-        ? answer({ at: "content", peer, mail }, replies.startContent)
+        ? stepTo({ at: "content", peer, mail }, replies.startContent)
         : idle({ at: "idle", peer }, refusal);
   }
 }
@@ -137,7 +137,7 @@ export function chunkDone(rules: Rules, { peer, mail, chunk }: State & { at: "ch
 
 export function commit(peer: Peer, { sender, recipients }: Mail, content: Content): Step {
   const transaction = { sender, recipients: [...recipients.values()] };
-  return answer({ at: "committing", peer, transaction, content });
+  return stepTo({ at: "committing", peer, transaction, content });
 }
 
 export function committed(rules: Rules, peer: Peer, reply: Reply): Step {

@@ -7,7 +7,7 @@
  * one reply, in order; a `closed` state takes nothing any more.
  */
 
-import { answer, close, end, idle, type Ready } from "./answers.ts";
+import { close, end, idle, type Ready, stepTo } from "./steps.ts";
 import type { Command } from "./command.ts";
 import * as mailing from "./mailing.ts";
 import type { Reply } from "./reply.ts";
@@ -53,7 +53,7 @@ export function step(rules: Rules, state: State, input: Input): Step {
 function open(rules: Rules, peer: Peer, { early, refusal }: Input & { kind: "opened" }): Step {
   if (refusal !== undefined) return close(peer, refusal, true);
   if (early) return close(peer, replies.spokeTooEarly);
-  return answer({ at: "idle", peer }, replies.greeting(rules.hostname, rules.banner));
+  return stepTo({ at: "idle", peer }, replies.greeting(rules.hostname, rules.banner));
 }
 
 /**
@@ -63,7 +63,7 @@ function open(rules: Rules, peer: Peer, { early, refusal }: Input & { kind: "ope
 function stop(rules: Rules, state: State, now: boolean): Step {
   const isReceiving = state.at === "content" || state.at === "chunk" || state.at === "skipping";
   return state.at === "committing" || (isReceiving && !now)
-    ? answer({ ...state, peer: { ...state.peer, stopping: true } })
+    ? stepTo({ ...state, peer: { ...state.peer, stopping: true } })
     : close(state.peer, replies.stopping(rules.hostname));
 }
 

@@ -3,7 +3,7 @@
  * decisions of `server.ts`. Still pure: it neither reads nor writes nor waits.
  *
  * Whoever drives it gives octets to `receive` while `wantsOctets`, answers what a state
- * asks for with `answer`, and sends what `takeReplies` gives. The octets given must stay
+ * asks for with `tell`, and sends what `takeReplies` gives. The octets given must stay
  * as they are until the session wants more: they are looked at in place.
  */
 
@@ -22,7 +22,7 @@ import { step } from "./server.ts";
 import { initial, type Input, type Rules, type State } from "./state.ts";
 
 /** What else the world may say to a session. */
-export type Answer = Extract<
+export type News = Extract<
   Input,
   { kind: "opened" | "verdict" | "committed" | "refused" | "timeout" | "stop" }
 >;
@@ -75,7 +75,7 @@ export class Session {
     this.#goOn();
   }
 
-  answer(input: Answer): void {
+  tell(input: News): void {
     if (input.kind === "opened") this.#last = "(connection)";
     if (input.kind === "opened" && input.early) this.#told("C", "(spoke before the greeting)");
     if (input.kind === "timeout") this.#told("*", "(timeout)");

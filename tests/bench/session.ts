@@ -22,9 +22,9 @@ const encode = (text: string) => new TextEncoder().encode(text);
 function feed(session: Session, octets: Uint8Array<ArrayBuffer>): void {
   session.receive(octets);
   for (;;) {
-    if (session.state.at === "asking") session.answer({ kind: "verdict" });
+    if (session.state.at === "asking") session.tell({ kind: "verdict" });
     else if (session.state.at === "committing") {
-      session.answer({ kind: "committed", reply: replies.accepted("0") });
+      session.tell({ kind: "committed", reply: replies.accepted("0") });
     } else break;
   }
   session.takeReplies();
@@ -32,7 +32,7 @@ function feed(session: Session, octets: Uint8Array<ArrayBuffer>): void {
 
 function open(): Session {
   const session = new Session(rules);
-  session.answer({ kind: "opened", early: false });
+  session.tell({ kind: "opened", early: false });
   session.takeReplies();
   return session;
 }

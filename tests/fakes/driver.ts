@@ -21,7 +21,7 @@ export class Driver {
   }
 
   open(early = false): string {
-    this.session.answer({ kind: "opened", early });
+    this.session.tell({ kind: "opened", early });
     return this.session.takeReplies();
   }
 
@@ -30,13 +30,13 @@ export class Driver {
     this.session.receive(typeof octets === "string" ? new TextEncoder().encode(octets) : octets);
     for (;;) {
       const { state } = this.session;
-      if (state.at === "asking") this.session.answer({ kind: "verdict" });
+      if (state.at === "asking") this.session.tell({ kind: "verdict" });
       else if (state.at === "committing") {
         const { sender, recipients } = state.transaction;
         const mailboxes = recipients.map(({ mailbox }) => `${mailbox.local}@${mailbox.domain}`);
         const from = sender.mailbox ? `${sender.mailbox.local}@${sender.mailbox.domain}` : "";
         this.messages.push({ from, to: mailboxes, content: text(state.content.chunks) });
-        this.session.answer({
+        this.session.tell({
           kind: "committed",
           reply: replies.accepted(String(this.messages.length)),
         });

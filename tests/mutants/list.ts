@@ -193,7 +193,7 @@ export const mutants: readonly Mutant[] = [
   {
     row: "R4",
     what: "idle commands have no end",
-    file: "src/smtp/answers.ts",
+    file: "src/smtp/steps.ts",
     find: "return idleCommands > MAX_IDLE_COMMANDS",
     put: "return idleCommands < 0",
     tests: fault("R4_idle_flood"),

@@ -88,13 +88,13 @@ Deno.test("once a message is handed over, or came to nothing, the session keeps 
     const driver = new Driver({ maxSize: 20_000_000 }).ready();
     const growth = heapGrowth(() => {
       driver.session.receive(new TextEncoder().encode(`BDAT ${body.length}\r\n`));
-      driver.session.answer({ kind: "verdict" });
+      driver.session.tell({ kind: "verdict" });
       driver.send(body);
       if (ending === "reset") driver.send("RSET\r\n");
       else {
         driver.session.receive(new TextEncoder().encode("BDAT 0 LAST\r\n"));
         assert.equal(driver.session.state.at, "committing");
-        driver.session.answer({ kind: "committed", reply: replies.accepted("1") });
+        driver.session.tell({ kind: "committed", reply: replies.accepted("1") });
       }
       return driver;
     });

@@ -10,20 +10,20 @@ export type Ready = State & { at: "idle" | "mail" };
 /** A client that sends mail never comes near. */
 export const MAX_IDLE_COMMANDS = 100;
 
-export const answer = (state: State, ...all: Reply[]): Step => ({ state, replies: all });
+export const stepTo = (state: State, ...all: Reply[]): Step => ({ state, replies: all });
 
 export const close = (peer: Peer, reply: Reply, polite = false): Step =>
-  answer({ at: "closed", peer, polite }, reply);
+  stepTo({ at: "closed", peer, polite }, reply);
 
 /** A reply after which a server that is stopping ends the session. */
 export function end(rules: Rules, state: State, reply: Reply): Step {
   return state.peer.stopping
-    ? answer(
+    ? stepTo(
       { at: "closed", peer: state.peer, polite: false },
       reply,
       replies.stopping(rules.hostname),
     )
-    : answer(state, reply);
+    : stepTo(state, reply);
 }
 
 /** Answers a command that brought no message nearer; too many of them end the session. */
@@ -31,5 +31,5 @@ export function idle(state: Ready, reply: Reply): Step {
   const idleCommands = state.peer.idleCommands + 1;
   return idleCommands > MAX_IDLE_COMMANDS
     ? close(state.peer, replies.tooManyIdle)
-    : answer({ ...state, peer: { ...state.peer, idleCommands } }, reply);
+    : stepTo({ ...state, peer: { ...state.peer, idleCommands } }, reply);
 }
