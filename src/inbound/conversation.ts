@@ -121,6 +121,7 @@ export class Conversation {
   async #breakOff(error: unknown): Promise<void> {
     const detail = error instanceof Error ? error.stack ?? error.message : String(error);
     this.#host.log("error", "internal error", { error: detail });
+    this.#deadline.set(this.#host.clock.monotonic() + LINGER_TIME);
     await this.#connection.write(encoder.encode(format(brokenOff))).catch(() => {});
   }
 
