@@ -130,7 +130,7 @@ export const mutants: readonly Mutant[] = [
     row: "P10",
     what: "a refused chunk is not passed over",
     file: "src/smtp/mailing.ts",
-    find: `answer({ at: "skipping", peer: counted.state.peer, octets, refusal })`,
+    find: `stepTo({ at: "skipping", peer: counted.state.peer, octets, refusal })`,
     put: "counted",
     tests: fault("P10_size"),
   },
