@@ -27,6 +27,9 @@ interface Asked {
 }
 
 const asked = parse(Deno.args);
+if (asked.all && Deno.env.has("DENORT_BIN")) {
+  end(64, "--all: DENORT_BIN names one runtime base, and each platform has its own: unset it");
+}
 await Deno.mkdir("dist", { recursive: true });
 const native = `dist/dinopost${Deno.build.os === "windows" ? ".exe" : ""}`;
 await make(native);
