@@ -20,6 +20,9 @@ const TARGETS: Readonly<Record<string, string>> = {
   "windows-x64.exe": "x86_64-pc-windows-msvc",
 };
 
+/** How systemd is told that the daemon is ready. */
+const NOTIFY = ["/run/dinopost", "/run/systemd/notify"];
+
 interface Asked {
   read?: string;
   write?: string;
@@ -34,7 +37,7 @@ await Deno.mkdir("dist", { recursive: true });
 const native = `dist/dinopost${Deno.build.os === "windows" ? ".exe" : ""}`;
 await make(native);
 try {
-  await tryOut(native, asked.read !== undefined);
+  await tryOut(native, asked.read?.split(","));
 } catch (error) {
   await Deno.remove(native);
   end(1, `the executable does not run, removed: ${error instanceof Error ? error.message : error}`);
@@ -73,18 +76,15 @@ function parse(args: readonly string[]): Asked {
 
 /** Everything the executable may do; never to run programs or foreign code. */
 function permissions({ read, write }: Asked): string[] {
-  const scoped = (kind: string, paths: string | undefined, always: string[]) =>
-    paths === undefined ? `--allow-${kind}` : `--allow-${kind}=${[paths, ...always].join(",")}`;
-  // How systemd is told that the daemon is ready.
-  const notify = ["/run/dinopost", "/run/systemd/notify"];
+  const written = [...(write === undefined ? [] : [write]), ...NOTIFY];
   return [
     "--no-prompt",
     "--allow-net",
     "--allow-env",
     "--allow-sys=hostname",
-    scoped("read", read, [...(write === undefined ? [] : [write]), ...notify]),
-    // Nothing is written yet but to tell systemd.
-    scoped("write", write ?? notify[0], notify),
+    read === undefined ? "--allow-read" : `--allow-read=${[read, ...written].join(",")}`,
+    // Without paths asked for, nothing but what systemd wants: this version writes no files.
+    `--allow-write=${written.join(",")}`,
   ];
 }
 

@@ -11,6 +11,7 @@ import { parseEnvFile } from "./settings/env_file.ts";
 import * as kind from "./settings/kinds.ts";
 import {
   has,
+  isSame,
   may,
   misspelt,
   type Origin,
@@ -201,13 +202,11 @@ export function loadConfig(environment: Environment, { dev }: { dev: boolean }):
   }
   if (problems.length > 0) throw new ConfigError(problems);
   const given = [...Object.keys(environment.variables), ...Object.keys(file)];
-  const misspellings = misspelt(
-    given.filter((name) => name !== "SMTP_ENV_FILE"),
-    Object.values(table),
-  )
-    .map(({ name, likely }) => `${name}: not a setting: did you mean ${likely}?`);
-  const warnings = [...unread, ...misspellings, ...doubts(values as unknown as Config)];
+  const misspellings = misspelt(given, Object.values(table)).map(({ name, likely }) =>
+    `${name}: not a setting: did you mean ${likely}?`
+  );
   const config = Object.freeze(values) as unknown as Config;
+  const warnings = [...unread, ...misspellings, ...doubts(config)];
   return { config, warnings, origins, manager: managerVariables(environment) };
 }
 
@@ -242,11 +241,6 @@ export function reloaded(running: Config, read: Config): Reloaded {
     if (reread) values[key] = read[key];
   }
   return { config: Object.freeze(values) as unknown as Config, changed, pending };
-}
-
-function isSame(a: unknown, b: unknown): boolean {
-  const plain = (value: unknown) => value instanceof Map ? [...value] : value;
-  return JSON.stringify(plain(a)) === JSON.stringify(plain(b));
 }
 
 /** The file that SMTP_ENV_FILE names must be there; the one in the working directory may. */

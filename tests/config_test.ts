@@ -1,7 +1,7 @@
 /** The settings: where they come from, what is accepted, and how a wrong one is told. */
 
 import assert from "node:assert/strict";
-import { ConfigError, loadConfig, table } from "../src/config.ts";
+import { type Config, ConfigError, loadConfig, reloaded, table } from "../src/config.ts";
 import { environmentOf } from "./fakes/environment.ts";
 
 type Variables = Record<string, string>;
@@ -246,6 +246,20 @@ const GOOD: Partial<Record<keyof typeof table, string>> = {
   stagingRewrite: "qa@example.com",
   faults: "anything",
 };
+
+Deno.test("B4 what changed is seen, in maps within values as well", () => {
+  const policy = (domain: string): Config => ({
+    ...load().config,
+    tlsPolicy: { standard: "verify", domains: new Map([[domain, "none"]]) },
+  });
+  assert.deepEqual(reloaded(policy("a.example"), policy("a.example")).changed, []);
+  const { changed, pending, config } = reloaded(policy("a.example"), {
+    ...policy("b.example"),
+    port: 2526,
+  });
+  assert.deepEqual([changed, pending], [["SMTP_TLS_POLICY"], ["SMTP_PORT"]]);
+  assert.deepEqual([config.tlsPolicy.domains.has("b.example"), config.port], [true, 2525]);
+});
 
 Deno.test("a file that cannot be read is told with the reason", () => {
   assert.deepEqual(problems({ SMTP_TLS_KEY: "/no/such/key.pem" }), [

@@ -246,17 +246,35 @@ Deno.test("a fault of ours is logged as one, and the client told 421", async () 
   assert.match(String(fault?.fields.error), /the audit is broken/);
 });
 
+Deno.test("an audit that fails upon a connection harms neither that one nor the count", async () => {
+  await using server = new TestServer({
+    audit: {
+      wants: { lines: true, content: false },
+      line(_, side) {
+        if (side === "*") throw new Error("the audit is broken");
+      },
+    },
+  });
+  const client = await Client.greeted(server.port);
+  assert.equal(await client.ask("NOOP"), "250 2.0.0 OK");
+  client.close();
+  for (let i = 0; i < 100 && server.server.activeClients > 0; i++) await settled();
+  assert.equal(server.server.activeClients, 0);
+});
+
 Deno.test("refusals are told with what was refused, but no credentials, and not without end", async () => {
   await using server = new TestServer();
   using client = await Client.greeted(server.port);
   await client.ask("EHLO x");
   await client.ask("AUTH PLAIN AGFsaWNlAHNlY3JldA==");
+  await client.ask("auth\tplain\tAGFsaWNlAHNlY3JldA==");
   await client.ask("MAIL FROM:<a@example.com>");
   for (let i = 0; i < 50; i++) await client.ask("RCPT TO:<nonsense>");
   const refused = server.logged.filter(({ event }) => event === "refused");
   assert.equal(refused.length, 20);
-  assert.deepEqual(refused.slice(0, 2).map(({ fields: { what, reply } }) => [what, reply]), [
+  assert.deepEqual(refused.slice(0, 3).map(({ fields: { what, reply } }) => [what, reply]), [
     ["AUTH PLAIN (hidden)", "502 5.5.1 AUTH is not offered here"],
+    ["auth\tplain\t(hidden)", "500 5.5.1 Command not recognised"],
     ["RCPT TO:<nonsense>", "501 5.1.3 Not an address, Syntax: RCPT TO:<user@domain>"],
   ]);
   assert.doesNotMatch(JSON.stringify(server.logged), /AGFs/);

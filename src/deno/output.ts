@@ -55,7 +55,7 @@ export class Output {
         let octets = encoder.encode(this.#waiting);
         this.#waiting = "";
         while (octets.length > 0) octets = octets.subarray(await this.#stream.write(octets));
-        if (this.#lost > 0) this.#waiting = `(${this.#lost} lines lost)\n` + this.#waiting;
+        if (this.#lost > 0) this.#waiting += `(${this.#lost} lines lost)\n`;
         this.#lost = 0;
       }
     } catch {

@@ -149,7 +149,12 @@ export class Server {
 
   #note(session: number, text: string): void {
     const { audit } = this.#options;
-    if (audit?.wants.lines) audit.line(session, "*", text);
+    try {
+      if (audit?.wants.lines) audit.line(session, "*", text);
+    } catch (error) {
+      // An audit that fails must not leave a client uncounted.
+      this.#failed(error);
+    }
   }
 
   #observer(session: number, client: string): Observer {

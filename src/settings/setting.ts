@@ -113,7 +113,13 @@ function problemOf<T>(
 
 function isToday<T>(setting: Setting<T>, value: T, environment: Environment): boolean {
   return setting.today !== undefined &&
-    JSON.stringify(setting.kind.read(setting.today, environment)) === JSON.stringify(value);
+    isSame(setting.kind.read(setting.today, environment), value);
+}
+
+/** Whether two values of a setting are one: they are plain, but for maps. */
+export function isSame(a: unknown, b: unknown): boolean {
+  const plain = (_: string, value: unknown) => value instanceof Map ? [...value] : value;
+  return JSON.stringify(a, plain) === JSON.stringify(b, plain);
 }
 
 type Found = { origin: Origin; given: boolean } | { origin: Origin; problem: string };

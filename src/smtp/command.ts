@@ -32,7 +32,7 @@ const HTTP = new Set("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".spli
 
 /** A command as it may be logged: no credentials. */
 export function shown(line: string): string {
-  return line.replace(/^(AUTH +[^ ]+ ).*/i, "$1(hidden)");
+  return line.replace(/^(\s*AUTH\s+\S+\s).*/is, "$1(hidden)");
 }
 
 export function parse(line: string): Command | Reply {

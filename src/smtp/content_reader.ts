@@ -61,10 +61,6 @@ export class ContentReader {
     return ORDER.find((defect) => this.#defects.has(defect));
   }
 
-  get size(): number {
-    return this.#content.size;
-  }
-
   /** Takes octets until the content or they end; the index behind the last one taken. */
   take(bytes: Uint8Array, from = 0, to = bytes.length): number {
     let kept = from; // Up to here the octets are taken over, or are not to be.

@@ -125,14 +125,10 @@ export function decide(state: State & { at: "asking" }, refusal: Reply | undefin
 
 export function chunkDone(rules: Rules, { peer, mail, chunk }: State & { at: "chunk" }): Step {
   const received = (mail.received ?? 0) + chunk.octets;
-  if (chunk.octets === 0 && !peer.stopping) {
-    return idle({ at: "mail", peer, mail: { ...mail, received } }, replies.chunkReceived(0));
-  }
-  return end(
-    rules,
-    { at: "mail", peer, mail: { ...mail, received } },
-    replies.chunkReceived(chunk.octets),
-  );
+  const next: Ready = { at: "mail", peer, mail: { ...mail, received } };
+  const reply = replies.chunkReceived(chunk.octets);
+  // An empty chunk brings the message no nearer.
+  return chunk.octets === 0 && !peer.stopping ? idle(next, reply) : end(rules, next, reply);
 }
 
 export function commit(peer: Peer, { sender, recipients }: Mail, content: Content): Step {
