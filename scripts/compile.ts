@@ -3,7 +3,8 @@
  *
  *     deno task compile                                   dist/dinopost for this machine
  *     deno task compile --read /etc/dinopost --write /var/spool/dinopost
- *                                                         granted these paths and no others
+ *                                                         granted these paths and no others;
+ *                                                         without, the unit is the fence
  *     deno task compile --all                             for every platform, with checksums
  *
  * Exit statuses: 0 made, run and good; 1 made, but it does not run, and so removed; 64 wrong
@@ -37,7 +38,7 @@ await Deno.mkdir("dist", { recursive: true });
 const native = `dist/dinopost${Deno.build.os === "windows" ? ".exe" : ""}`;
 await make(native);
 try {
-  await tryOut(native, asked.read?.split(","));
+  await tryOut(native, { read: asked.read?.split(","), write: asked.write?.split(",") });
 } catch (error) {
   await Deno.remove(native);
   end(1, `the executable does not run, removed: ${error instanceof Error ? error.message : error}`);
@@ -71,20 +72,22 @@ function parse(args: readonly string[]): Asked {
       asked[option === "--read" ? "read" : "write"] = paths;
     } else end(64, `unknown option ${JSON.stringify(option)}: give --read, --write or --all`);
   }
+  if (asked.read !== undefined && asked.write === undefined) {
+    end(64, "--read alone: the spool is read too: give --write with the path of the spool");
+  }
   return asked;
 }
 
 /** Everything the executable may do; never to run programs or foreign code. */
 function permissions({ read, write }: Asked): string[] {
-  const written = [...(write === undefined ? [] : [write]), ...NOTIFY];
+  const written = write === undefined ? [] : [write, ...NOTIFY];
   return [
     "--no-prompt",
     "--allow-net",
     "--allow-env",
-    "--allow-sys=hostname",
+    "--allow-sys=hostname,statfs,uid",
     read === undefined ? "--allow-read" : `--allow-read=${[read, ...written].join(",")}`,
-    // Without paths asked for, nothing but what systemd wants: this version writes no files.
-    `--allow-write=${written.join(",")}`,
+    write === undefined ? "--allow-write" : `--allow-write=${written.join(",")}`,
   ];
 }
 
@@ -98,7 +101,7 @@ async function make(output: string, target?: string): Promise<void> {
     "--unstable-net",
     ...permissions(asked),
     "--include=systemd/dinopost.service",
-    "--include=src/deno/database_worker.ts",
+    "--include=src/thread.ts",
     `--output=${output}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     "src/main.ts",

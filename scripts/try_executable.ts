@@ -8,20 +8,65 @@ const SECONDS = 20;
 /** There everywhere, and nobody's settings. */
 const OUTSIDE = "/proc/self/status";
 
+/** The paths it was granted; absent: all. */
+export interface Grants {
+  readonly read: readonly string[] | undefined;
+  readonly write: readonly string[] | undefined;
+}
+
 /** Rejects with what it did otherwise than it should. */
-export async function tryOut(path: string, readable: readonly string[] | undefined): Promise<void> {
+export async function tryOut(path: string, { read, write }: Grants): Promise<void> {
   const program = await Deno.realPath(path);
   const version = await output(program, ["version"]);
   if (!/^dinopost \d/.test(version)) throw new Error(`version: ${version}`);
   const check = await output(program, ["check", "--dev"]);
-  if (!/^SMTP_PORT=0 /m.test(check) || !/^# SQLite \d.* worker/m.test(check)) {
+  if (!/^SMTP_PORT=0 /m.test(check) || !/^# SQLite \d/m.test(check)) {
     throw new Error(`check: ${check}`);
   }
   const unit = await output(program, ["unit"]);
   if (!/^ExecStart=/m.test(unit)) throw new Error(`unit: ${unit}`);
-  const granted = readable?.some((path) => OUTSIDE.startsWith(path)) ?? true;
-  if (!granted) await seeRefused(program);
-  await sendOne(program);
+  if (read !== undefined && !read.some((path) => OUTSIDE.startsWith(path))) {
+    await seeNotRead(program);
+  }
+  const outside = await Deno.makeTempDir();
+  try {
+    if (write !== undefined && !write.some((path) => outside.startsWith(path))) {
+      await seeNotWritten(program, outside);
+    }
+    await inSpool(write?.[0] ?? outside, (spool) => sendOne(program, spool));
+  } finally {
+    await Deno.remove(outside, { recursive: true });
+  }
+}
+
+/** A spool for this trial, in a folder that is granted; what was made for it is removed. */
+async function inSpool(folder: string, run: (spool: string) => Promise<void>): Promise<void> {
+  const missing: string[] = [];
+  for (let path = folder; !await exists(path); path = path.slice(0, path.lastIndexOf("/"))) {
+    missing.push(path);
+  }
+  try {
+    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    const made = await Deno.makeTempDir({ dir: folder, prefix: "try-" });
+    missing.unshift(made);
+    await run(`${made}/spool`);
+    await Deno.remove(`${made}/spool`, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    throw new Error(`${folder}: cannot be used to try it: compile as a user who may`);
+  } finally {
+    for (const path of missing) await Deno.remove(path, { recursive: path.includes("/try-") });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function command(program: string, args: string[], settings: Record<string, string> = {}) {
@@ -44,13 +89,20 @@ async function output(program: string, args: string[], settings = {}): Promise<s
 }
 
 /** A path that was not granted is not read. */
-async function seeRefused(program: string): Promise<void> {
+async function seeNotRead(program: string): Promise<void> {
   const said = await output(program, ["check"], { SMTP_ENV_FILE: OUTSIDE });
   if (!said.includes("not granted to read")) throw new Error(`read outside: ${said}`);
 }
 
-async function sendOne(program: string): Promise<void> {
-  const daemon = command(program, ["serve", "--dev"]).spawn();
+/** A spool where it was granted nothing is not made. */
+async function seeNotWritten(program: string, folder: string): Promise<void> {
+  const settings = { SMTP_QUEUE_PATH: `${folder}/spool` };
+  const said = await output(program, ["serve", "--dev"], settings);
+  if (!said.includes("cannot be made or read")) throw new Error(`write outside: ${said}`);
+}
+
+async function sendOne(program: string, spool: string): Promise<void> {
+  const daemon = command(program, ["serve", "--dev"], { SMTP_QUEUE_PATH: spool }).spawn();
   const out = daemon.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const errors = new Response(daemon.stderr).text();
   try {

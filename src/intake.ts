@@ -1,26 +1,65 @@
 /**
- * Takes a message into the store. Only when the store has it is it accepted.
+ * Takes a message into the store: writes its trace in front of it, adds what a submitting
+ * client left out, and accepts it only when the store has it.
  *
- * On failure the client is told to come again: 452 where room may be made, else 451.
+ * On failure the client is told to come again: 452 where room may be made, else 451. A message
+ * that goes in circles is refused for good.
  */
 
+import { examine, prepend } from "./mail/headers.ts";
 import type { Handler } from "./mail/handler.ts";
-import type { Envelope } from "./mail/envelope.ts";
-import { type Log, type Store, StoreFullError } from "./ports.ts";
+import type { Client, Envelope } from "./mail/envelope.ts";
+import { missing, MOST_HOPS, received } from "./mail/trace.ts";
+import type { Log } from "./ports.ts";
+import { type Entry, QueueLimitError, type Store, StoreFullError } from "./ports/store.ts";
 import { format } from "./smtp/address.ts";
 import type { Reply } from "./smtp/reply.ts";
 import * as replies from "./smtp/replies.ts";
 
-export function intake(store: Store, log: Log): Handler {
+export interface IntakeRules {
+  readonly hostname: string;
+  readonly hideClient: boolean;
+  /** What becomes of a message first, and why it is held. */
+  readonly state: Entry["state"];
+  readonly note?: string;
+  /** Most recipients of one client in the queue. */
+  readonly maxQueuedPerClient?: number;
+  /** Octets that must be free. */
+  readonly minFree: number;
+}
+
+/** Files that must still be possible, where the disk has only so many. */
+const LEAST_FILES = 16;
+
+/** The rules are asked for at each message: they may change while the daemon runs. */
+export function intake(store: Store, log: Log, rules: () => IntakeRules): Handler {
   return async (envelope: Envelope): Promise<Reply> => {
+    const { id } = envelope;
+    const examined = examine(envelope.content);
+    if (examined.hops >= MOST_HOPS) {
+      log("warning", "message goes in circles", { id, hops: examined.hops });
+      return replies.tooManyHops(MOST_HOPS);
+    }
+    const { hostname, hideClient, state, note, maxQueuedPerClient } = rules();
+    const header = received(envelope, { hostname, hideClient }) +
+      missing(examined, envelope, hostname);
+    const content = prepend(envelope.content, header);
+    const { subject, keys } = examined;
     try {
-      await store.commit(envelope);
+      await store.commit({
+        envelope: { ...envelope, content },
+        state,
+        origin: "accepted",
+        note,
+        subject,
+        keys,
+        limit: maxQueuedPerClient,
+      });
     } catch (error) {
-      log("error", "message not stored", { id: envelope.id, error: String(error) });
-      return error instanceof StoreFullError ? replies.storeFull : replies.notStored;
+      return refusalFor(error, id, log);
     }
     log("info", "message accepted", {
-      id: envelope.id,
+      id,
       from: `<${format(envelope.sender.mailbox)}>`,
       to: envelope.recipients.length === 1
         ? `<${format(envelope.recipients[0].mailbox)}>`
@@ -28,6 +67,36 @@ export function intake(store: Store, log: Log): Handler {
       size: envelope.content.size,
       client: envelope.client.address,
     });
-    return replies.accepted(envelope.id);
+    return replies.accepted(id);
+  };
+}
+
+function refusalFor(error: unknown, id: string, log: Log): Reply {
+  if (error instanceof QueueLimitError) return replies.queueLimit;
+  log("error", "message not stored", { id, error: String(error) });
+  return error instanceof StoreFullError ? replies.storeFull : replies.notStored;
+}
+
+/** Whether a message may come, asked before it does: what is known then need not be sent. */
+export function roomCheck(store: Store, log: Log, rules: () => IntakeRules) {
+  let full = false;
+  return async (
+    _sender: unknown,
+    recipients: readonly unknown[],
+    client: Client,
+  ): Promise<Reply | undefined> => {
+    const { minFree, maxQueuedPerClient } = rules();
+    const { free, files = Infinity } = store.space();
+    const isFull = free < minFree || files < LEAST_FILES;
+    if (isFull !== full) {
+      full = isFull;
+      const fields = { free, files: files === Infinity ? undefined : files, minFree };
+      if (isFull) log("error", "no room on the disk: mail is refused", fields);
+      else log("info", "room on the disk again: mail is taken", fields);
+    }
+    if (isFull) return replies.storeFull;
+    if (maxQueuedPerClient === undefined) return undefined;
+    const queued = await store.queuedBy(client);
+    return queued + recipients.length > maxQueuedPerClient ? replies.queueLimit : undefined;
   };
 }

@@ -3,8 +3,6 @@
  * `tests/fakes/` in tests.
  */
 
-import type { Envelope } from "./mail/envelope.ts";
-
 /** Milliseconds throughout. */
 export interface Clock {
   /** The time of day, for what is stored or shown. It may jump. */
@@ -79,26 +77,6 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 
 /** Takes events; never throws, never waits. */
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
-
-/** There is no room for a message now; later there may be. */
-export class StoreFullError extends Error {
-  override name = "StoreFullError";
-}
-
-/** Keeps messages. */
-export interface Store {
-  /** Resolves once the message is kept; rejects where it is not, with nothing left behind. */
-  commit(envelope: Envelope): Promise<void>;
-  list(): Promise<readonly Envelope[]>;
-  /** Recipients by what has become of them: all that were accepted, each in one place. */
-  stats(): Promise<StoreStats>;
-}
-
-export interface StoreStats {
-  readonly accepted: number;
-  readonly queued: number;
-  readonly captured: number;
-}
 
 /** Everything that surrounds a server. */
 export interface World {

@@ -1,33 +1,50 @@
 /**
  * The relay: joins the stages in the order in which a message passes them.
  *
- *     inbound -> intake -> store
+ *     inbound -> intake -> store -> queue -> delivery
  */
 
 import type { Config } from "./config.ts";
 import { Access } from "./inbound/access.ts";
 import type { Audit } from "./inbound/options.ts";
 import { Server } from "./inbound/server.ts";
-import { intake } from "./intake.ts";
-import type { Store, World } from "./ports.ts";
+import { intake, type IntakeRules, roomCheck } from "./intake.ts";
+import type { World } from "./ports.ts";
+import type { Delivery } from "./ports/delivery.ts";
+import type { Store } from "./ports/store.ts";
+import { Dispatcher, type Limits, type Notices } from "./queue/dispatcher.ts";
+import { Retention } from "./queue/retention.ts";
+
+/** How mail leaves, and how its senders are told when it cannot. */
+export interface Outbound {
+  readonly delivery: Delivery;
+  readonly notices: Notices;
+}
 
 export class Relay {
   readonly server: Server;
   readonly #world: World;
+  readonly #store: Store;
+  readonly #retention: Retention;
+  readonly #dispatcher: Dispatcher | undefined;
   readonly #audit: { wants: { lines: boolean; content: boolean }; line: Audit["line"] };
   #config: Config;
 
-  constructor(config: Config, store: Store, world: World) {
+  /** Without a way out, mail is held. */
+  constructor(config: Config, store: Store, world: World, outbound?: Outbound) {
     const { log } = world;
     this.#config = config;
     this.#world = world;
+    this.#store = store;
     this.#audit = {
       wants: { lines: false, content: false },
       line: (session, side, text) => log("info", `${session} ${side}: ${text}`),
     };
     this.audit(config.debug);
+    const rules = () => intakeRules(this.#config, outbound !== undefined);
     this.server = new Server({
-      handler: intake(store, log),
+      handler: intake(store, log, rules),
+      checks: { content: roomCheck(store, log, rules) },
       addresses: config.listen,
       audit: this.#audit,
       ...changeable(config, world),
@@ -45,6 +62,11 @@ export class Relay {
         "dataTimeout",
       ]),
     }, world);
+    this.#retention = new Retention(store, world, () => this.#config.retentionDays);
+    if (outbound !== undefined) {
+      const limits = () => limitsOf(this.#config);
+      this.#dispatcher = new Dispatcher({ ...world, ...outbound, store, limits });
+    }
   }
 
   get config(): Config {
@@ -68,9 +90,18 @@ export class Relay {
     this.#audit.wants = { lines: on, content: on && this.#config.mode === "capture" };
   }
 
-  /** Settles when the relay has stopped. */
-  run(): Promise<void> {
-    return this.server.listenAndServe();
+  /** Settles when the relay has stopped, its store closed. */
+  async run(): Promise<void> {
+    try {
+      const stopped = this.server.listenAndServe();
+      this.#retention.start();
+      this.#dispatcher?.start();
+      await stopped;
+      await this.#dispatcher?.stop(this.#config.shutdownTimeout);
+    } finally {
+      this.#retention.stop();
+      await this.#store.close();
+    }
   }
 
   stop(): Promise<void> {
@@ -81,6 +112,23 @@ export class Relay {
 function changeable(config: Config, world: World) {
   const lists = { networks: config.allowNetworks ?? [], hosts: config.allowHosts ?? [] };
   return { access: new Access(lists, world), senderDomains: senderDomains(config) };
+}
+
+function intakeRules(config: Config, leaves: boolean): IntakeRules {
+  const { hostname, hideClient, maxQueuedPerClient, minFree, mode } = config;
+  const rules = { hostname, hideClient, maxQueuedPerClient, minFree };
+  if (mode === "capture") return { ...rules, state: "captured" };
+  if (leaves) return { ...rules, state: "queued" };
+  return { ...rules, state: "held", note: "this version does not deliver" };
+}
+
+function limitsOf(config: Config): Limits {
+  return {
+    connections: config.queueWorkers * config.workerConnections,
+    perDestination: config.destinationConnections,
+    lifetime: config.queueLifetime,
+    delayNotice: config.delayNotice,
+  };
 }
 
 function senderDomains({ requireLocalDomain, hostname, localDomains }: Config) {

@@ -8,11 +8,16 @@ import { VERSION } from "./version.ts";
 export function announce(config: Config, addresses: readonly Endpoint[]): void {
   const does = config.mode === "capture"
     ? "captures mail: nothing leaves this machine"
-    : "relays mail";
+    : "takes mail and holds it: delivery is not yet in this version";
   print(`Dinopost ${VERSION} ${does}.`);
   print(`Send mail to  ${targets(addresses).join("  ")}`);
   print(`Look          here: ${whatIsShown(config)}.`);
-  print("Kept          in memory, until this process ends; delivery is not yet in this version.");
+  print(`Kept          in ${config.queuePath}, ${howLong(config)}.`);
+}
+
+function howLong({ mode, retentionDays }: Config): string {
+  if (mode === "relay") return "until it is delivered or dropped";
+  return retentionDays === 1 ? "for 1 day" : `for ${retentionDays} days`;
 }
 
 function whatIsShown({ debug, mode }: Config): string {

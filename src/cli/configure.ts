@@ -4,10 +4,13 @@ import { ConfigError, loadConfig, type LoadedConfig } from "../config.ts";
 import { environment } from "../deno/environment.ts";
 import { complain } from "../deno/process.ts";
 
-export function configure(options: { dev: boolean }): LoadedConfig | undefined {
+/** `quiet`: warnings are left to the caller. */
+export function configure(
+  { dev, quiet = false }: { dev: boolean; quiet?: boolean },
+): LoadedConfig | undefined {
   try {
-    const loaded = loadConfig(environment, options);
-    for (const warning of loaded.warnings) complain(`warning: ${warning}`);
+    const loaded = loadConfig(environment, { dev });
+    if (!quiet) warn(loaded);
     return loaded;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -16,4 +19,8 @@ export function configure(options: { dev: boolean }): LoadedConfig | undefined {
     for (const problem of problems) complain(`  ${problem}`);
     return undefined;
   }
+}
+
+export function warn({ warnings }: LoadedConfig): void {
+  for (const warning of warnings) complain(`warning: ${warning}`);
 }

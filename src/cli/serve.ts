@@ -4,20 +4,21 @@ import { complain, onUnhandledRejection } from "../deno/process.ts";
 import { manager as managerOf } from "../deno/notify.ts";
 import { world } from "../deno/world.ts";
 import { ListenError } from "../ports.ts";
+import { SpoolError, type Store } from "../ports/store.ts";
 import { Relay } from "../relay.ts";
-import { MemoryStore } from "../store/memory.ts";
 import { announce, inWords } from "./announce.ts";
-import type { Command } from "./command.ts";
+import { action } from "./command.ts";
 import { configure } from "./configure.ts";
+import { openStore } from "./open_store.ts";
+import { dev } from "./options.ts";
 import { Running } from "./running.ts";
 import * as status from "./status.ts";
 
-export const serve: Command = {
+export const serve = action({
   name: "serve",
   summary: "runs the daemon, the default; --dev: with the defaults of development",
-  options: ["--dev"],
-  async run(options) {
-    const dev = options.has("--dev");
+  options: { dev },
+  async run({ dev }) {
     const loaded = configure({ dev });
     if (loaded === undefined) return status.CONFIG;
     const { config, manager } = loaded;
@@ -25,16 +26,24 @@ export const serve: Command = {
       const detail = reason instanceof Error ? reason.stack : reason;
       world.log("error", "internal error", { error: String(detail) });
     });
-    const store = new MemoryStore(config.mode === "capture" ? "captured" : "queued");
+    let store: Store;
+    try {
+      store = await openStore(config);
+    } catch (error) {
+      if (!(error instanceof SpoolError)) throw error;
+      complain(`dinopost: ${error.message}`);
+      return status.CONFIG;
+    }
     const relay = new Relay(config, store, world);
     const running = new Running(relay, managerOf(manager), { dev, world });
     running.hearSignals();
     const stopped = relay.run();
     try {
-      // A server that could not listen has rejected already, before anything else is said.
-      await Promise.race([stopped, Promise.resolve()]);
-      announce(config, relay.server.addresses);
-      running.ready(manager.watchdog);
+      // A server that could not listen has no address, and has rejected.
+      if (relay.server.addresses.length > 0) {
+        announce(config, relay.server.addresses);
+        running.ready(manager.watchdog);
+      }
       await stopped;
       world.log("info", "stopped");
     } catch (error) {
@@ -44,4 +53,4 @@ export const serve: Command = {
     }
     return status.OK;
   },
-};
+});

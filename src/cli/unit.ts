@@ -2,14 +2,14 @@
 
 import { embeddedText } from "../deno/embedded.ts";
 import { print } from "../deno/process.ts";
-import type { Command } from "./command.ts";
+import { action } from "./command.ts";
 import * as status from "./status.ts";
 
-export const unit: Command = {
+export const unit = action({
   name: "unit",
   summary: "prints the systemd unit, for /etc/systemd/system/dinopost.service",
   run() {
     print(embeddedText("systemd/dinopost.service").trimEnd());
     return status.OK;
   },
-};
+});

@@ -117,3 +117,10 @@ export const failed = reply(451, "4.3.0", "Local error, try again later");
 export const brokenOff = reply(421, "4.3.0", "Local error, closing the connection");
 export const notStored = reply(451, "4.3.0", "Message not stored, try again later");
 export const storeFull = reply(452, "4.3.1", "No space for the message, try again later");
+export const queueLimit = reply(
+  452,
+  "4.3.1",
+  "Too many of your recipients are queued, try again later",
+);
+export const tooManyHops = (limit: number): Reply =>
+  reply(554, "5.4.6", `Message goes in circles, it has ${limit} Received fields or more`);

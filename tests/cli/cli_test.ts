@@ -5,8 +5,10 @@ import { Daemon, dinopost, runToEnd } from "../fakes/daemon.ts";
 
 Deno.test("a second start on the same port ends with a clear line and status 1", async () => {
   await using daemon = await Daemon.start();
-  const settings = { SMTP_PORT: String(daemon.port) };
+  const folder = await Deno.makeTempDir();
+  const settings = { SMTP_PORT: String(daemon.port), SMTP_QUEUE_PATH: `${folder}/spool` };
   const { code, stdout, stderr } = await runToEnd(dinopost("serve", "--dev"), settings);
+  await Deno.remove(folder, { recursive: true });
   assert.equal(code, 1);
   assert.equal(stdout, "");
   assert.equal(
@@ -51,7 +53,7 @@ Deno.test("version, help, and what is neither", async () => {
   assert.match(version.stdout, /^dinopost \d+\.\d+\.\d+\n$/);
   assert.equal((await runToEnd(dinopost("--version"))).stdout, version.stdout);
   const help = await runToEnd(dinopost("help"));
-  assert.equal((await runToEnd(dinopost("serve", "--help"))).stdout, help.stdout);
+  assert.equal((await runToEnd(dinopost("--help"))).stdout, help.stdout);
   for (const command of ["serve", "check", "version", "help"]) {
     assert.match(help.stdout, new RegExp(`^  ${command}`, "m"));
   }

@@ -113,14 +113,19 @@ testWith("python3", "B30 systemd is told ready, alive, reloading and stopping", 
         "--quiet",
         "--allow-net",
         "--allow-env",
-        "--allow-sys=hostname",
+        "--allow-sys=hostname,statfs,uid",
         `--allow-read=.,/dev/null,${folder}`,
         `--allow-write=${folder}`,
         "src/main.ts",
         "serve",
         "--dev",
       ],
-      settings: { NOTIFY_SOCKET: socket, RUNTIME_DIRECTORY: folder, WATCHDOG_USEC: "200000" },
+      settings: {
+        NOTIFY_SOCKET: socket,
+        RUNTIME_DIRECTORY: folder,
+        WATCHDOG_USEC: "200000",
+        SMTP_QUEUE_PATH: `${folder}/spool`,
+      },
     });
     await hears(/READY=1 STATUS=accepting mail\n/);
     await hears(/(WATCHDOG=1\n[^]*){2}/);

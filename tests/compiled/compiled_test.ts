@@ -2,7 +2,8 @@
  * The executable: it holds the same dialogues as the interpreted daemon, and may do nothing
  * but what it was granted.
  *
- * It is the one that DINOPOST_EXECUTABLE names, compiled with `--read /etc/dinopost`, or it is
+ * It is the one that DINOPOST_EXECUTABLE names, compiled with
+ * `--read /etc/dinopost` and `--write` of the folder for temporary files, or it is
  * compiled here; where no runtime base can be had, these tests are skipped by name.
  */
 
@@ -13,6 +14,7 @@ import { Daemon, runToEnd } from "../fakes/daemon.ts";
 import type { Rules } from "../../src/smtp/state.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
+const TEMPORARY = (await Deno.makeTempFile({ prefix: "dinopost" })).replace(/\/[^/]*$/, "");
 const executable = Deno.env.get("DINOPOST_EXECUTABLE") ?? await compile();
 
 /** Compiles in a copy, so that what somebody has in dist/ stays. */
@@ -22,7 +24,15 @@ async function compile(): Promise<string | undefined> {
   for (const name of ["src", "tests", "scripts", "systemd", "deno.json", "deno.lock"]) {
     assert.equal((await runToEnd(["cp", "-r", ROOT + name, copy])).code, 0);
   }
-  const command = [Deno.execPath(), "task", "compile", "--read", "/etc/dinopost"];
+  const command = [
+    Deno.execPath(),
+    "task",
+    "compile",
+    "--read",
+    "/etc/dinopost",
+    "--write",
+    TEMPORARY,
+  ];
   const { code, stderr } = await runToEnd(command, {}, copy);
   if (code === 69) return undefined;
   assert.equal(code, 0, stderr);
@@ -66,9 +76,35 @@ test("a path that it was not granted is refused", async (executable) => {
   assert.match(stderr, /SMTP_ENV_FILE: cannot read "\/etc\/hostname": the process was not granted/);
 });
 
-test("its database engine runs in its worker, its unit is in it", async (executable) => {
+test("a spool where it was not granted to write is refused", async (executable) => {
+  const settings = { SMTP_ENV_FILE: "", SMTP_QUEUE_PATH: "/var/lib/dinopost-not-granted" };
+  const { code, stderr } = await runToEnd([executable, "serve", "--dev"], settings, "/");
+  assert.equal(code, 78);
+  assert.match(stderr, /^dinopost: spool \/var\/lib\/dinopost-not-granted: cannot be made or read/);
+});
+
+test("what it accepts is in its spool and there again at the next start", async (executable) => {
+  const folder = await Deno.makeTempDir();
+  const settings = { SMTP_ENV_FILE: "", SMTP_QUEUE_PATH: `${folder}/spool` };
+  const start = () => Daemon.start({ command: [executable, "serve", "--dev"], settings });
+  let id: string;
+  {
+    await using daemon = await start();
+    using client = await Client.greeted(daemon.port);
+    await client.ready();
+    await client.ask("DATA");
+    const reply = await client.ask("Subject: kept\r\n\r\nx\r\n.");
+    id = /^250 .* (\w+)$/.exec(reply)![1];
+  }
+  await using _again = await start();
+  const listed = await runToEnd([executable, "messages", "list", "--json"], settings, "/");
+  assert.match(listed.stdout, new RegExp(id));
+  await Deno.remove(folder, { recursive: true });
+});
+
+test("its database engine runs, its unit is in it", async (executable) => {
   const check = await runToEnd([executable, "check"], { SMTP_ENV_FILE: "" }, "/");
-  assert.match(check.stdout, /^# SQLite \d+\.\d+\.\d+, in a worker of its own$/m);
+  assert.match(check.stdout, /^# SQLite \d+\.\d+\.\d+$/m);
   const unit = await runToEnd([executable, "unit"], { SMTP_ENV_FILE: "" }, "/");
   const source = await Deno.readTextFile(`${ROOT}systemd/dinopost.service`);
   assert.equal(unit.stdout, source);

@@ -19,7 +19,8 @@ const RUN = [
   "--allow-net",
   "--allow-env",
   "--allow-read",
-  "--allow-sys=hostname",
+  "--allow-write",
+  "--allow-sys=hostname,statfs,uid",
   "src/main.ts",
 ];
 export const SERVE_DEV: readonly string[] = [...RUN, "serve", "--dev"];
@@ -45,14 +46,17 @@ export async function runToEnd(
 }
 
 export class Daemon implements AsyncDisposable {
+  /** A spool of its own, where the settings name none. */
+  readonly #folder: string;
   readonly #process: Deno.ChildProcess;
   readonly #reading: Promise<unknown>;
   readonly #waiting = new Set<() => void>();
   #output = "";
   #ended = false;
 
-  private constructor(process: Deno.ChildProcess) {
+  private constructor(process: Deno.ChildProcess, folder: string) {
     this.#process = process;
+    this.#folder = folder;
     this.#reading = Promise.all([this.#follow(process.stdout), this.#follow(process.stderr)])
       .then(() => {
         this.#ended = true;
@@ -64,10 +68,11 @@ export class Daemon implements AsyncDisposable {
   static async start(start: Start = {}): Promise<Daemon> {
     const { settings = {}, under = [], command = SERVE_DEV, silent = false } = start;
     const [program, ...args] = [...under, ...command];
+    const folder = await Deno.makeTempDir();
     const daemon = new Daemon(
       new Deno.Command(program, {
         args,
-        env: environment({ SMTP_PORT: "0", ...settings }),
+        env: environment({ SMTP_PORT: "0", SMTP_QUEUE_PATH: `${folder}/spool`, ...settings }),
         clearEnv: true,
         cwd: ROOT,
         stdin: "null",
@@ -76,6 +81,7 @@ export class Daemon implements AsyncDisposable {
         // A group of its own: `deno task` has a child.
         detached: true,
       }).spawn(),
+      folder,
     );
     if (!silent) await daemon.says(/^Kept /m);
     return daemon;
@@ -138,5 +144,6 @@ export class Daemon implements AsyncDisposable {
     }
     await this.#process.status;
     await this.#reading;
+    await Deno.remove(this.#folder, { recursive: true });
   }
 }

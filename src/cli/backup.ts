@@ -1,0 +1,51 @@
+/** `dinopost backup`: a copy of the spool while a daemon uses it. */
+
+import { disk } from "../deno/files.ts";
+import { write } from "../deno/report.ts";
+import { backup as copy } from "../store/backup.ts";
+import { Layout } from "../store/layout.ts";
+import { Looks } from "../store/look.ts";
+import { action, CommandError } from "./command.ts";
+import { dev } from "./options.ts";
+import { tallyLine } from "./queue/count.ts";
+import { withSpool } from "./spool.ts";
+import * as status from "./status.ts";
+import { plain } from "./words.ts";
+
+export const backup = action({
+  name: "backup",
+  summary: "copies the spool into a new folder, with the daemon running or stopped",
+  options: { dev },
+  operands: { name: "FOLDER", least: 1, most: 1 },
+  run({ dev }, [given]) {
+    const folder = given.replace(/(?<=.)\/+$/, "");
+    return withSpool(dev, async ({ database, layout }) => {
+      let tally;
+      try {
+        copy(database, layout, folder, disk);
+        tally = tallyOf(new Layout(folder));
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        throw new CommandError(
+          plain(why.startsWith("backup ") ? why.slice(7) : `${folder}: ${why}`),
+        );
+      }
+      await write(
+        `${layout.folder} is copied into ${plain(folder)}\n${tally}\n` +
+          `to restore: stop the daemon, move ${layout.folder} away, ` +
+          `cp -a ${plain(folder)} ${layout.folder}, start it: what it sent since is sent again\n`,
+      );
+      return status.OK;
+    });
+  },
+});
+
+/** Of the copy, which shows that it can be read. */
+function tallyOf(layout: Layout): string {
+  const database = disk.databases.open(layout.database, { readOnly: true });
+  try {
+    return tallyLine(new Looks(database).tally());
+  } finally {
+    database.close();
+  }
+}

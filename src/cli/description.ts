@@ -1,0 +1,57 @@
+/** One message as lines, for people: what is known of it, and how each recipient fares. Pure. */
+
+import type { ShownAttempt, ShownMessage } from "../ports/store.ts";
+import { path, standing } from "./rows.ts";
+import { counted, instant, plain, size, span } from "./words.ts";
+
+export function describe(
+  message: ShownMessage,
+  now: number,
+  { subject }: { subject: boolean },
+): string {
+  const { client, recipients, attempts } = message;
+  const rows = [
+    ["id", message.id],
+    ["received", `${instant(message.receivedAt)}, ${span(now - message.receivedAt)} ago`],
+    ["origin", message.origin],
+    [
+      "client",
+      `${client.address} port ${client.port}, ${client.esmtp ? "EHLO" : "HELO"} ${client.helo}`,
+    ],
+    ["from", path(message.sender)],
+    ["wishes", wishesOf(message).join(", ")],
+    [
+      "size",
+      `${size(message.size)}${message.hasContent ? "" : ", its octets have left the store"}`,
+    ],
+    ...(subject ? [["subject", message.subject]] : []),
+  ];
+  const tried = Map.groupBy(attempts, ({ address }) => address);
+  const lines = [
+    ...rows.map(([name, value]) => `${name.padEnd(10)} ${plain(value)}`),
+    "",
+    counted(recipients.length, "recipient"),
+    ...recipients.flatMap((recipient) => [
+      `  ${plain(recipient.address)}  ${standing(recipient, now)}`,
+      ...(recipient.lastError === undefined ? [] : [`    ${plain(recipient.lastError)}`]),
+      ...(tried.get(recipient.address) ?? []).map((attempt) => `    ${attemptLine(attempt)}`),
+    ]),
+  ];
+  return lines.map((line) => line + "\n").join("");
+}
+
+function wishesOf({ wishes: { size, body, utf8, ret, envid } }: ShownMessage): string[] {
+  return [
+    body,
+    ...(utf8 ? ["SMTPUTF8"] : []),
+    ...(size === undefined ? [] : [`SIZE=${size}`]),
+    ...(ret === undefined ? [] : [`RET=${ret}`]),
+    ...(envid === undefined ? [] : [`ENVID=${envid}`]),
+  ];
+}
+
+function attemptLine({ at, outcome }: ShownAttempt): string {
+  const { kind, host, command, reply } = outcome;
+  const where = [host, command].filter((part) => part !== undefined).join(" ");
+  return plain(`${instant(at)}  ${kind}${where === "" ? "" : `  ${where}`}: ${reply}`);
+}

@@ -1,0 +1,117 @@
+/**
+ * The spool for a command: the database that a daemon may have open as well.
+ *
+ * Promises: no spool is made, none is brought up to the form of this version, and the lock of
+ * the daemon is left alone; the store's clock is only read.
+ */
+
+import { clock } from "../deno/clock.ts";
+import { disk } from "../deno/files.ts";
+import type { LoadedConfig } from "../config.ts";
+import type { Database, DatabaseFailure } from "../ports/database.ts";
+import { type ShownMessage, SpoolError } from "../ports/store.ts";
+import { Engine, WriteError } from "../store/engine.ts";
+import { Layout } from "../store/layout.ts";
+import { type Looks, type Times, timeSince } from "../store/look.ts";
+import { VERSION } from "../store/schema.ts";
+import { openDatabase, prepareFolder } from "../store/spool.ts";
+import { CommandError } from "./command.ts";
+import { configure, warn } from "./configure.ts";
+import * as status from "./status.ts";
+
+export interface Spool {
+  readonly layout: Layout;
+  readonly database: Database;
+  readonly engine: Engine;
+  readonly looks: Looks;
+  readonly times: Times;
+}
+
+/** Throws a CommandError where the spool cannot be used. */
+export async function withSpool(
+  dev: boolean,
+  use: (spool: Spool) => number | Promise<number>,
+): Promise<number> {
+  const loaded = configure({ dev, quiet: true });
+  if (loaded === undefined) return status.CONFIG;
+  const { queuePath, spoolFiles } = loaded.config;
+  const layout = new Layout(queuePath);
+  try {
+    checkThere(layout, loaded);
+    const database = openDatabase(layout, disk);
+    try {
+      const engine = new Engine(database, layout, disk, { viewed: spoolFiles, keepsTime: false });
+      const wall = clock.now();
+      const times = { time: timeSince(engine.looks.seen(), wall), wall };
+      return await use({ layout, database, engine, looks: engine.looks, times });
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw inWords(error, layout);
+  }
+}
+
+/** Throws a CommandError where there is none of this id. */
+export function messageOf({ looks, times }: Spool, id: string): ShownMessage {
+  const message = looks.show(id, times);
+  if (message === undefined) throw new CommandError(`no message ${JSON.stringify(id)}`);
+  return message;
+}
+
+function checkThere(layout: Layout, loaded: LoadedConfig): void {
+  const { folder, database } = layout;
+  const found = look(folder, layout);
+  const hasDatabase = found?.kind === "folder" && look(database, layout) !== undefined;
+  if (found === undefined || (found.kind === "folder" && !hasDatabase)) {
+    // A setting that is misspelt may be why.
+    warn(loaded);
+    const what = "set SMTP_QUEUE_PATH, or start the daemon once";
+    throw new CommandError(`no spool at ${folder}: ${what}`, status.CONFIG);
+  }
+  const { user } = disk.files;
+  if (user !== undefined && found.owner !== user) {
+    throw new SpoolError(
+      `spool ${folder}: it belongs to user ${found.owner}, this process is user ${user}: ` +
+        `run this as its owner, as with sudo -u '#${found.owner}'`,
+    );
+  }
+  prepareFolder(layout, disk);
+  if (look(database, layout)?.kind === "file") checkForm(layout);
+}
+
+/** To change the form of a database is for a daemon, which knows that no other has it. */
+function checkForm({ folder, database }: Layout): void {
+  const found = disk.databases.open(database, { readOnly: true });
+  try {
+    const { user_version } = found.prepare("PRAGMA user_version").get()!;
+    if (Number(user_version) >= VERSION) return;
+    throw new SpoolError(`spool ${folder}: not yet as this version has it: start the daemon once`);
+  } finally {
+    found.close();
+  }
+}
+
+function look(path: string, { folder }: Layout) {
+  try {
+    return disk.files.look(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SpoolError(`spool ${folder}: cannot be read: ${why}`);
+  }
+}
+
+const REMEDIES: Readonly<Record<Exclude<DatabaseFailure, "other">, string>> = {
+  locked: "others had it for too long: try again",
+  corrupt: "damaged: a daemon that is started sets it aside and keeps what can be read of it",
+  full: "the disk is full: nothing was changed",
+  disk: "the disk fails, or does not let this process in",
+};
+
+function inWords(error: unknown, { folder }: Layout): unknown {
+  if (error instanceof SpoolError) return new CommandError(error.message, status.CONFIG);
+  const failure = error instanceof WriteError ? error.failure : disk.databases.failure(error);
+  return failure === "other" || error instanceof CommandError
+    ? error
+    : new CommandError(`spool ${folder}: ${REMEDIES[failure]}`);
+}

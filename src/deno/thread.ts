@@ -1,0 +1,57 @@
+/** Workers of this runtime as threads that are asked questions. */
+
+/// <reference lib="deno.worker" />
+
+import type { Thread } from "../ports/thread.ts";
+
+/** What a worker sends back for each question, in their order. */
+type Told = { readonly answer: unknown } | { readonly failure: string };
+
+export function startThread<Question, Answer>(name: string): Thread<Question, Answer> {
+  const script = new URL("../thread.ts", import.meta.url);
+  const worker = new Worker(script, { type: "module", name });
+  const waiting: PromiseWithResolvers<Answer>[] = [];
+  let ended: Error | undefined;
+  const end = (error: Error) => {
+    ended = error;
+    for (const { reject } of waiting.splice(0)) reject(error);
+  };
+  worker.onmessage = ({ data }: MessageEvent<Told>) => {
+    const asked = waiting.shift()!;
+    if ("answer" in data) asked.resolve(data.answer as Answer);
+    else asked.reject(new Error(data.failure));
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    end(new Error(`thread ${name} ended: ${event.message}`));
+  };
+  return {
+    ask(question, given = []) {
+      if (ended !== undefined) return Promise.reject(ended);
+      const asked = Promise.withResolvers<Answer>();
+      waiting.push(asked);
+      worker.postMessage(question, given as ArrayBuffer[]);
+      return asked.promise;
+    },
+    end() {
+      worker.terminate();
+      end(new Error(`thread ${name} ended: it was told to`));
+    },
+  };
+}
+
+/** In a worker: answers by the role that its name says. */
+export function answerQuestions(
+  roles: Readonly<Record<string, () => (question: unknown) => unknown>>,
+): void {
+  const answer = roles[self.name]();
+  self.onmessage = ({ data }) => {
+    let told: Told;
+    try {
+      told = { answer: answer(data) };
+    } catch (error) {
+      told = { failure: error instanceof Error ? error.message : String(error) };
+    }
+    self.postMessage(told);
+  };
+}

@@ -1,0 +1,23 @@
+/** What an attempt to deliver came to, for one recipient. */
+
+/** How far a failure reaches: what it says of others on the same way. */
+export type Scope = "session" | "site" | "message" | "recipient";
+
+export interface Outcome {
+  readonly kind: "delivered" | "deferred" | "failed";
+  readonly scope: Scope;
+  /** Who said so, as far as there was somebody. */
+  readonly host?: string;
+  /** The command that was answered. */
+  readonly command?: string;
+  /** What was answered, or went wrong, in one line. */
+  readonly reply: string;
+  /** RFC 3463. */
+  readonly status: string;
+}
+
+/** An outcome and when it came. */
+export interface Attempt {
+  readonly at: number;
+  readonly outcome: Outcome;
+}

@@ -1,0 +1,60 @@
+/**
+ * Files of the spool. Everything is done when a call returns, but for `keep`.
+ *
+ * Promises: names are never followed where they are links; a file that is made was not there
+ * before, and is its owner's alone.
+ */
+
+import type { Databases } from "./database.ts";
+
+export interface FileInfo {
+  readonly kind: "file" | "folder" | "link" | "other";
+  /** The lowest nine bits; absent where the system has none. */
+  readonly mode: number | undefined;
+  readonly owner: number | undefined;
+  /** How many names it has. */
+  readonly links: number;
+  readonly size: number;
+}
+
+export interface Space {
+  /** Octets. */
+  readonly free: number;
+  /** Files that can still be made; absent where that is not limited. */
+  readonly files: number | undefined;
+}
+
+export interface Files {
+  look(path: string): FileInfo | undefined;
+  /** Who this process is; absent where the system has no such thing. */
+  readonly user: number | undefined;
+  makeFolder(path: string): void;
+  /** The names in a folder; none where it is not there. */
+  names(folder: string): string[];
+  /** Makes a file; throws where one is there already. */
+  write(path: string, octets: Uint8Array): void;
+  read(path: string): Uint8Array<ArrayBuffer>;
+  link(from: string, to: string): void;
+  /** Octets and all, made stable; throws where there is one already. */
+  copy(from: string, to: string): void;
+  rename(from: string, to: string): void;
+  /** Whether there was one. */
+  remove(path: string): boolean;
+  removeFolder(path: string): void;
+  /** Makes the names in a folder stable. */
+  syncFolder(path: string): void;
+  space(path: string): Space;
+  /** Makes a file, its octets and its name stable; leaves nothing where that fails. */
+  /** Makes a file, its octets and its name stable; leaves nothing where it fails. Its checksum. */
+  keep(path: string, chunks: readonly Uint8Array[]): Promise<number>;
+}
+
+/** What a store needs of the disk. */
+export interface Disk {
+  readonly files: Files;
+  readonly databases: Databases;
+  /** SHA-256 of the text in UTF-8, in hexadecimal digits. */
+  digest(text: string): string;
+  /** CRC-32, going on from that of what came before. */
+  checksum(octets: Uint8Array, before?: number): number;
+}

@@ -1,0 +1,217 @@
+/**
+ * Takes what is due out of the store, has it delivered, and writes down what came of it.
+ *
+ * Promises: new mail is looked for at once, everything else at least every minute; no more is
+ * under way than was allowed; what was delivered is written down before its place is given
+ * to another, however long the store takes. A fault of a delivery costs that message time.
+ */
+
+import type { Outcome } from "../mail/outcome.ts";
+import type { Clock, Log, Random } from "../ports.ts";
+import type { Delivery } from "../ports/delivery.ts";
+import { type Claim, DamagedError, type Entry, type Store } from "../ports/store.ts";
+import {
+  type Decided,
+  type Moment,
+  type Patience,
+  settle,
+  settleFault,
+  type Told,
+} from "./settle.ts";
+
+export interface Limits extends Patience {
+  /** Transactions at once, in all. */
+  readonly connections: number;
+  readonly perDestination: number;
+}
+
+/** Makes the messages that tell senders of failures and delays. */
+export type Notices = (
+  claim: Claim,
+  failures: readonly Told[],
+  delays: readonly Told[],
+) => readonly Entry[];
+
+export interface DispatcherParts {
+  readonly store: Store;
+  readonly delivery: Delivery;
+  readonly notices: Notices;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  limits(): Limits;
+}
+
+/** A timer of weeks would fire at once, and a clock may be wrong: look again in any case. */
+const LONGEST_SLEEP = 60_000;
+/** No delivery takes longer: it is told to end before its lease does. */
+const LEASE = 60 * 60_000;
+const DEADLINE = 55 * 60_000;
+const AFTER_FAILURE = 1_000;
+
+export class Dispatcher {
+  readonly #parts: DispatcherParts;
+  readonly #stop = new AbortController();
+  readonly #underway = new Set<Promise<void>>();
+  readonly #busy = new Map<string, number>();
+  #looking = false;
+  #lookAgain = false;
+  #stopped = false;
+  #cancelSleep: () => void = () => {};
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts;
+  }
+
+  get underway(): number {
+    return this.#underway.size;
+  }
+
+  start(): void {
+    this.#parts.store.onNews(() => this.#look());
+    this.#look();
+  }
+
+  /** What is under way may come to its end within the time. */
+  async stop(within: number): Promise<void> {
+    this.#stopped = true;
+    this.#cancelSleep();
+    const cancel = this.#parts.clock.timer(within, () => this.#stop.abort());
+    await Promise.all(this.#underway);
+    cancel();
+  }
+
+  #look(): void {
+    if (this.#stopped) return;
+    this.#lookAgain = true;
+    if (this.#looking) return;
+    this.#looking = true;
+    this.#cancelSleep();
+    void this.#lookOn();
+  }
+
+  /** Whoever calls `look` meanwhile has it looked once more. */
+  async #lookOn(): Promise<void> {
+    let sleep = LONGEST_SLEEP;
+    while (this.#lookAgain && !this.#stopped) {
+      this.#lookAgain = false;
+      sleep = await this.#claimSome();
+    }
+    this.#looking = false;
+    if (!this.#stopped) this.#cancelSleep = this.#parts.clock.timer(sleep, () => this.#look());
+  }
+
+  /** How long there will be nothing more to be claimed. */
+  async #claimSome(): Promise<number> {
+    const { store, log } = this.#parts;
+    const { connections, perDestination } = this.#parts.limits();
+    const free = connections - this.#underway.size;
+    // Whoever gets done looks again.
+    if (free <= 0) return LONGEST_SLEEP;
+    try {
+      const busy = [...this.#busy];
+      const { claims, next } = await store.claim({ free, perDestination, busy, lease: LEASE });
+      for (const claim of claims) this.#begin(claim);
+      return Math.min(Math.max((next ?? Infinity) - store.time(), 0), LONGEST_SLEEP);
+    } catch (error) {
+      if (!this.#stopped) log("error", "queue cannot be read", { error: String(error) });
+      return AFTER_FAILURE;
+    }
+  }
+
+  #begin(claim: Claim): void {
+    const { domain } = claim;
+    this.#busy.set(domain, (this.#busy.get(domain) ?? 0) + 1);
+    const work = this.#handle(claim).finally(() => {
+      const left = this.#busy.get(domain)! - 1;
+      if (left === 0) this.#busy.delete(domain);
+      else this.#busy.set(domain, left);
+      this.#underway.delete(work);
+      this.#look();
+    });
+    this.#underway.add(work);
+  }
+
+  async #handle(claim: Claim): Promise<void> {
+    const { log } = this.#parts;
+    let decided: Decided;
+    try {
+      const outcomes = await this.#deliver(claim);
+      decided = settle(claim, outcomes, this.#parts.limits(), this.#moment());
+      this.#tell(claim, outcomes);
+    } catch (error) {
+      // The store has set it aside already, and said so.
+      if (error instanceof DamagedError) return;
+      const detail = error instanceof Error ? error.stack ?? error.message : String(error);
+      log("error", "message cannot be handled", { id: claim.id, error: detail });
+      decided = settleFault(claim, String(error), this.#moment());
+    }
+    await this.#writeDown(claim, decided);
+  }
+
+  async #deliver(claim: Claim): Promise<readonly Outcome[]> {
+    const { store, delivery, clock } = this.#parts;
+    const deadline = new AbortController();
+    const cancel = clock.timer(DEADLINE, () => deadline.abort());
+    try {
+      const signal = AbortSignal.any([this.#stop.signal, deadline.signal]);
+      const outcomes = await delivery.deliver(claim, () => store.content(claim.message), signal);
+      if (outcomes.length === claim.recipients.length) return outcomes;
+      throw new Error(`deliver: ${outcomes.length} outcomes for ${claim.recipients.length}`);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Until the store has it: what was delivered must not be delivered again. */
+  async #writeDown(claim: Claim, decided: Decided): Promise<void> {
+    const { store, log, clock } = this.#parts;
+    const { message, lease } = claim;
+    const { recipients, generated } = this.#withNotices(claim, decided);
+    for (let tries = 1;; tries++) {
+      try {
+        return await store.settle({ message, lease, recipients, generated });
+      } catch (error) {
+        if (tries === 1) {
+          log("error", "outcome not written down", { id: claim.id, error: String(error) });
+        }
+        if (this.#stop.signal.aborted) return;
+        await new Promise<void>((resolve) => clock.timer(AFTER_FAILURE, resolve));
+      }
+    }
+  }
+
+  /** A notice that cannot be made is no reason to try again what is decided. */
+  #withNotices(claim: Claim, { recipients, failures, delays }: Decided) {
+    if (failures.length === 0 && delays.length === 0) return { recipients, generated: [] };
+    try {
+      return { recipients, generated: this.#parts.notices(claim, failures, delays) };
+    } catch (error) {
+      this.#parts.log("error", "sender cannot be told", { id: claim.id, error: String(error) });
+      const untold = recipients.map((recipient) => ({ ...recipient, bounced: false }));
+      return { recipients: untold, generated: [] };
+    }
+  }
+
+  #tell({ id, domain }: Claim, outcomes: readonly Outcome[]): void {
+    for (const kind of ["delivered", "deferred", "failed"] as const) {
+      const alike = outcomes.filter((outcome) => outcome.kind === kind);
+      if (alike.length === 0) continue;
+      const [{ host, reply }] = alike;
+      this.#parts.log(kind === "failed" ? "warning" : "info", `message ${kind}`, {
+        id,
+        domain,
+        recipients: alike.length,
+        host,
+        reply,
+      });
+    }
+  }
+
+  #moment(): Moment {
+    const { store, clock, random } = this.#parts;
+    const chance = new Uint8Array(2);
+    random.fill(chance);
+    return { time: store.time(), now: clock.now(), chance: (chance[0] * 256 + chance[1]) / 65535 };
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * A copy of a spool while it is in use: a folder that can take the place of the spool.
+ *
+ * Promises: the copy is of one moment, and whole: every large body that its database names is
+ * with it. On failure nothing of it is left.
+ */
+
+import type { Database, Statement } from "../ports/database.ts";
+import type { Disk } from "../ports/files.ts";
+import { SpoolError } from "../ports/store.ts";
+import { Layout } from "./layout.ts";
+import { PLACE } from "./rows.ts";
+
+const MOST_TRIES = 10;
+
+export function backup(database: Database, layout: Layout, folder: string, disk: Disk): void {
+  const { files } = disk;
+  if (files.look(folder) !== undefined) {
+    throw new SpoolError(`backup ${folder}: it is there already: name a new folder`);
+  }
+  const copy = new Layout(folder);
+  files.makeFolder(copy.bodies);
+  files.makeFolder(copy.quarantine);
+  try {
+    for (let tries = 1; !copyOnce(database, layout, copy, disk); tries++) {
+      if (tries === MOST_TRIES) throw new Error("large messages leave the queue too quickly");
+    }
+    files.syncFolder(copy.bodies);
+    files.syncFolder(folder);
+  } catch (error) {
+    removeAll(copy, disk);
+    throw error;
+  }
+}
+
+/** Bodies come and go meanwhile: those of before are taken along, those since are fetched. */
+function copyOnce(database: Database, from: Layout, to: Layout, disk: Disk): boolean {
+  const { files, databases } = disk;
+  const fetch = (id: string) => {
+    if (files.look(to.body(id)) !== undefined) return true;
+    if (files.look(from.body(id))?.kind !== "file") return false;
+    try {
+      files.copy(from.body(id), to.body(id));
+      return true;
+    } catch (error) {
+      if (files.look(from.body(id)) !== undefined) throw error;
+      return false;
+    }
+  };
+  for (const id of files.names(from.bodies)) fetch(id);
+  files.remove(to.database);
+  files.write(to.database, new Uint8Array(0));
+  const copied = databases.open(to.database);
+  try {
+    copyRows(database, copied);
+    const wanted = new Set(
+      copied.prepare(`SELECT id FROM message WHERE place = ${PLACE.file}`).all()
+        .map(({ id }) => String(id)),
+    );
+    for (const id of wanted) if (!fetch(id)) return false;
+    for (const id of files.names(to.bodies)) if (!wanted.has(id)) files.remove(to.body(id));
+    return true;
+  } finally {
+    copied.close();
+  }
+}
+
+/**
+ * Not by VACUUM INTO: that attaches a second database, which the runtime allows only to whoever
+ * may do everything.
+ */
+function copyRows(from: Database, to: Database): void {
+  from.exec("BEGIN");
+  try {
+    to.exec("BEGIN");
+    const made = from.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
+    const things = made.all().map(({ type, name, sql }) => [type, String(name), String(sql)]);
+    const tables = things.filter(([type]) => type === "table");
+    for (const [, table, sql] of tables) {
+      to.exec(String(sql));
+      let insert: Statement | undefined;
+      for (const row of from.prepare(`SELECT * FROM ${table}`).iterate()) {
+        const values = Object.values(row);
+        insert ??= to.prepare(`INSERT INTO ${table} VALUES (${values.map(() => "?").join()})`);
+        insert.run(...values);
+      }
+    }
+    for (const [type, , sql] of things) if (type !== "table") to.exec(String(sql));
+    for (const name of ["application_id", "user_version"]) {
+      to.exec(`PRAGMA ${name}=${from.prepare(`PRAGMA ${name}`).get()![name]}`);
+    }
+    to.exec("COMMIT");
+  } finally {
+    from.exec("ROLLBACK");
+  }
+}
+
+function removeAll(copy: Layout, { files }: Disk): void {
+  for (const id of files.names(copy.bodies)) files.remove(copy.body(id));
+  files.remove(copy.database);
+  for (const folder of [copy.bodies, copy.quarantine, copy.folder]) files.removeFolder(folder);
+}

@@ -1,0 +1,134 @@
+/**
+ * Hands out what is due: by destination, each as much as is fair, the longest due first.
+ *
+ * Promises: a claim costs no more however long the queue is, or the backlog of one
+ * destination; what nobody settles within its lease is handed out again.
+ */
+
+import type { Database, Row } from "../ports/database.ts";
+import type { Claim, Claimed, ClaimRequest } from "../ports/store.ts";
+import { recipientOf, senderOf } from "./rows.ts";
+
+/** RFC 5321 §4.5.3.1.8: what every server takes in one transaction. */
+const MOST_RECIPIENTS = 100;
+
+/**
+ * How many more transactions a destination may have: never so many that it has more than
+ * are then still free. So one that answers slowly, or not at all, leaves room for the next;
+ * and each one, however late it comes, gets something as long as anything is free.
+ */
+export function share(free: number, busy: number, most: number): number {
+  const fair = busy === 0 ? Math.ceil(free / 2) : Math.floor((free - busy) / 2);
+  return Math.max(0, Math.min(most - busy, fair));
+}
+
+export class Claims {
+  readonly #destinations;
+  readonly #recipients;
+  readonly #message;
+  readonly #lease;
+  readonly #earliest;
+  readonly #setDue;
+  readonly #forget;
+  readonly #next;
+  readonly #leased;
+  readonly #endLeases;
+
+  constructor(database: Database) {
+    const prepare = (sql: string) => database.prepare(sql);
+    this.#destinations = prepare(
+      "SELECT domain FROM destination WHERE due <= ? ORDER BY due LIMIT ?",
+    );
+    this.#recipients = prepare(
+      "SELECT message, position, address, wishes, attempts, delay_told, due FROM recipient " +
+        "WHERE domain = ? AND state = 0 AND due <= ? ORDER BY due, message, position",
+    );
+    this.#message = prepare(
+      "SELECT id, sender, wishes, size, entered_at FROM message WHERE number = ?",
+    );
+    this.#lease = prepare(
+      "UPDATE recipient SET due = ?, lease = ? WHERE message = ? AND position = ?",
+    );
+    this.#earliest = prepare(
+      "SELECT min(due) AS due FROM recipient WHERE domain = ? AND state = 0",
+    );
+    this.#setDue = prepare("UPDATE destination SET due = ? WHERE domain = ?");
+    this.#forget = prepare("DELETE FROM destination WHERE domain = ?");
+    this.#next = prepare("SELECT min(due) AS due FROM destination WHERE due > ?");
+    this.#leased = prepare(
+      "SELECT DISTINCT domain FROM recipient WHERE lease IS NOT NULL AND state = 0",
+    );
+    this.#endLeases = prepare("UPDATE recipient SET lease = NULL, due = ? WHERE lease IS NOT NULL");
+  }
+
+  claim({ free, perDestination, busy, lease }: ClaimRequest, time: number): Claimed {
+    const until = time + lease;
+    const inUse = new Map(busy);
+    const claims: Claim[] = [];
+    let left = free;
+    for (let again = true; again && left > 0;) {
+      again = false;
+      // Each of them yields something, is busy, or was not due after all.
+      const due = this.#destinations.all(time, inUse.size + left);
+      for (const { domain } of due as { domain: string }[]) {
+        const used = inUse.get(domain) ?? 0;
+        const most = share(left, used, perDestination);
+        if (most === 0) continue;
+        const found = this.#claimOf(domain, most, time, until);
+        if (found.length === 0) again = true;
+        claims.push(...found);
+        inUse.set(domain, used + found.length);
+        left -= found.length;
+      }
+    }
+    const next = this.#next.get(time)?.due ?? null;
+    return { claims, next: next === null ? undefined : Number(next) };
+  }
+
+  #claimOf(domain: string, most: number, time: number, until: number): Claim[] {
+    const groups: Row[][] = [];
+    for (const row of this.#recipients.iterate(domain, time)) {
+      const group = groups.at(-1);
+      const first = group?.[0];
+      if (
+        group !== undefined && first?.message === row.message && first?.due === row.due &&
+        group.length < MOST_RECIPIENTS
+      ) group.push(row);
+      else if (groups.length === most) break;
+      else groups.push([row]);
+    }
+    const claims = groups.map((group) => this.#claimFor(domain, group, until));
+    const { due } = this.#earliest.get(domain)!;
+    if (due === null) this.#forget.run(domain);
+    else this.#setDue.run(due, domain);
+    return claims;
+  }
+
+  #claimFor(domain: string, group: readonly Row[], lease: number): Claim {
+    const message = Number(group[0].message);
+    for (const { position } of group) this.#lease.run(lease, lease, message, position);
+    const row = this.#message.get(message)!;
+    return {
+      message,
+      id: String(row.id),
+      domain,
+      sender: senderOf(row),
+      size: Number(row.size),
+      enteredAt: Number(row.entered_at),
+      lease,
+      recipients: group.map((recipient) => ({
+        ...recipientOf(recipient),
+        position: Number(recipient.position),
+        attempts: Number(recipient.attempts),
+        delayTold: recipient.delay_told === 1,
+      })),
+    };
+  }
+
+  /** When a daemon starts, whoever had leases is dead. The destinations with some. */
+  endLeases(time: number): string[] {
+    const domains = this.#leased.all().map(({ domain }) => String(domain));
+    if (domains.length > 0) this.#endLeases.run(time);
+    return domains;
+  }
+}

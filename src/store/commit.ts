@@ -1,0 +1,155 @@
+/** Puts messages into the tables. */
+
+import type { Client } from "../mail/envelope.ts";
+import type { Database } from "../ports/database.ts";
+import type { Disk } from "../ports/files.ts";
+import type { Entry } from "../ports/store.ts";
+import type { Recipient, Sender } from "../smtp/transaction.ts";
+import type { Ledger } from "./ledger.ts";
+import { addressOf, numberOf, PLACE, STATES, wishesOf, wishesOfSender } from "./rows.ts";
+
+/** A message as it goes from thread to thread. */
+export interface Packed {
+  readonly id: string;
+  readonly state: Entry["state"];
+  readonly origin: Entry["origin"];
+  readonly note: string | undefined;
+  readonly receivedAt: number;
+  readonly client: Client;
+  readonly sender: Sender;
+  readonly recipients: readonly Recipient[];
+  readonly subject: string;
+  readonly keys: string;
+  readonly limit: number | undefined;
+  readonly size: number;
+  /** Where its octets begin among those of all; or the checksum of the file they are in. */
+  readonly body: { readonly at: number } | { readonly checksum: number };
+}
+
+export function pack({ envelope, ...entry }: Entry, body: Packed["body"]): Packed {
+  const { id, receivedAt, client, sender, recipients, content } = envelope;
+  const { state, origin, note, subject, keys, limit } = entry;
+  return {
+    id,
+    state,
+    origin,
+    note,
+    receivedAt,
+    client,
+    sender,
+    recipients,
+    subject,
+    keys,
+    limit,
+    size: content.size,
+    body,
+  };
+}
+
+export const ORIGINS = ["accepted", "generated"] as const;
+
+/** Who a limit is counted for. */
+export const ownerOf = ({ address }: Client): string => address;
+
+export class Commits {
+  readonly #ledger: Ledger;
+  readonly #checksum: Disk["checksum"];
+  readonly #lastNumber;
+  readonly #addMessage;
+  readonly #addRecipient;
+  readonly #keepLastNumber;
+  readonly #byId;
+  readonly #states;
+  readonly #removeRecipients;
+  readonly #removeMessage;
+  /** Of the last message of this transaction; none: not known yet. */
+  #last: number | undefined;
+
+  constructor(database: Database, ledger: Ledger, checksum: Disk["checksum"]) {
+    this.#ledger = ledger;
+    this.#checksum = checksum;
+    this.#lastNumber = database.prepare("SELECT last_number FROM tally");
+    this.#addMessage = database.prepare(
+      "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    this.#addRecipient = database.prepare(
+      "INSERT INTO recipient (message, position, address, domain, wishes, state, due, last_error) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    this.#byId = database.prepare("SELECT number, origin, owner FROM message WHERE id = ?");
+    this.#states = database.prepare(
+      "SELECT state, count(*) AS recipients FROM recipient WHERE message = ? GROUP BY state",
+    );
+    this.#removeRecipients = database.prepare("DELETE FROM recipient WHERE message = ?");
+    this.#removeMessage = database.prepare("DELETE FROM message WHERE number = ?");
+    this.#keepLastNumber = database.prepare("UPDATE tally SET last_number = ?");
+  }
+
+  /** The number it got. */
+  add(packed: Packed, octets: Uint8Array, time: number): number {
+    const owner = ownerOf(packed.client);
+    const number = this.#nextNumber();
+    const { body } = packed;
+    const inRow = "at" in body ? octets.subarray(body.at, body.at + packed.size) : null;
+    this.#addMessage.run(
+      number,
+      packed.id,
+      ORIGINS.indexOf(packed.origin),
+      packed.receivedAt,
+      time,
+      owner,
+      JSON.stringify(packed.client),
+      addressOf(packed.sender),
+      wishesOfSender(packed.sender),
+      packed.subject,
+      packed.keys,
+      packed.size,
+      "at" in body ? this.#checksum(inRow!) : body.checksum,
+      inRow === null ? PLACE.file : PLACE.row,
+      inRow,
+    );
+    const state = numberOf(packed.state);
+    for (const [position, recipient] of packed.recipients.entries()) {
+      const domain = recipient.mailbox.domain.toLowerCase();
+      this.#addRecipient.run(
+        number,
+        position,
+        addressOf(recipient),
+        domain,
+        wishesOf(recipient),
+        state,
+        time,
+        packed.note ?? null,
+      );
+      if (packed.state === "queued") this.#ledger.due(domain, time);
+    }
+    this.#ledger.count(packed.origin, packed.recipients.length);
+    this.#ledger.move(undefined, packed.state, owner, packed.recipients.length);
+    return number;
+  }
+
+  /** Numbers grow for ever, also where the last messages have been removed. */
+  #nextNumber(): number {
+    this.#last ??= Number(this.#lastNumber.get()!.last_number);
+    return ++this.#last;
+  }
+
+  /** As if it had never been added. */
+  remove(id: string): void {
+    const row = this.#byId.get(id);
+    if (row === undefined) return;
+    const { number, origin, owner } = row;
+    for (const { state, recipients } of this.#states.all(number)) {
+      this.#ledger.count(ORIGINS[Number(origin)], -Number(recipients));
+      this.#ledger.move(STATES[Number(state)], undefined, String(owner), Number(recipients));
+    }
+    this.#removeRecipients.run(number);
+    this.#removeMessage.run(number);
+  }
+
+  /** At the end of the transaction, however it ends. */
+  end({ kept }: { kept: boolean }): void {
+    if (kept && this.#last !== undefined) this.#keepLastNumber.run(this.#last);
+    this.#last = undefined;
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The database of a spool: everything that changes it, one transaction for all that is asked
+ * together. The daemon has it in a thread of its own, a command of the command line at hand.
+ *
+ * Promises: what `write` returns is on stable storage. When it throws, nothing of it is kept,
+ * as far as this process can tell; whoever has it must open the database anew, since after a
+ * failed sync nobody knows what the disk has (`writer.ts`).
+ */
+
+import type { Database, DatabaseFailure } from "../ports/database.ts";
+import type { Disk } from "../ports/files.ts";
+import type { ClaimRequest, Selection } from "../ports/store.ts";
+import { Claims } from "./claim.ts";
+import { Commits, ownerOf, type Packed } from "./commit.ts";
+import type { Layout } from "./layout.ts";
+import { Ledger } from "./ledger.ts";
+import { Looks, type Times } from "./look.ts";
+import { type Order, Orders, type Place } from "./orders.ts";
+import { type BareSettlement, Settlements } from "./settle.ts";
+import { Sweeps } from "./sweep.ts";
+
+export type Operation =
+  | { readonly kind: "commit"; readonly message: Packed }
+  /**
+   * Removes messages whose clients were told that they were not kept, though they may have
+   * been: a failed sync says nothing of what the disk has.
+   */
+  | { readonly kind: "disown"; readonly ids: readonly string[] }
+  | { readonly kind: "claim"; readonly request: ClaimRequest }
+  | {
+    readonly kind: "settle";
+    readonly settlement: BareSettlement;
+    readonly generated: readonly Packed[];
+  }
+  | { readonly kind: "order"; readonly order: Order; readonly which: Selection; from?: Place }
+  | { readonly kind: "quarantine"; readonly message: number; readonly reason: string }
+  | { readonly kind: "named"; readonly until: number }
+  | { readonly kind: "sweep"; readonly before: number; readonly from: number };
+
+/** What came of one operation. */
+export type Result =
+  | { readonly value: unknown }
+  /** It cannot be done; others of its transaction were. */
+  | { readonly refused: "limit" | "fault"; readonly why: string };
+
+export interface Written {
+  readonly results: readonly Result[];
+  /** Large bodies that nobody needs any more, now that this is stable. */
+  readonly released: readonly string[];
+}
+
+/** Nothing was written. */
+export class WriteError extends Error {
+  override name = "WriteError";
+
+  constructor(readonly failure: DatabaseFailure, detail: string) {
+    super(`write: ${detail}`);
+  }
+}
+
+export class Engine {
+  readonly looks: Looks;
+  readonly #database: Database;
+  readonly #disk: Disk;
+  readonly #ledger: Ledger;
+  readonly #commits: Commits;
+  readonly #claims: Claims;
+  readonly #settlements: Settlements;
+  readonly #orders: Orders;
+  readonly #sweeps: Sweeps;
+  readonly #begin;
+  readonly #commit;
+  readonly #rollback;
+  readonly #version;
+  #seenVersion = 0;
+  #released: string[] = [];
+
+  /**
+   * `keepsTime`: what is written also says how late it is. That is for the daemon alone: the
+   * clock of another might be ahead of its own, and it must never see time run backwards.
+   */
+  constructor(
+    database: Database,
+    layout: Layout,
+    disk: Disk,
+    { viewed, keepsTime = true }: { viewed: boolean; keepsTime?: boolean },
+  ) {
+    this.#database = database;
+    this.#disk = disk;
+    this.#ledger = new Ledger(database, { keepsTime });
+    this.#commits = new Commits(database, this.#ledger, disk.checksum);
+    this.#claims = new Claims(database);
+    this.#settlements = new Settlements(database, this.#ledger, { viewed });
+    this.#orders = new Orders(database, this.#ledger, this.#settlements);
+    this.#sweeps = new Sweeps(database, layout, disk);
+    this.looks = new Looks(database);
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#commit = database.prepare("COMMIT");
+    this.#rollback = database.prepare("ROLLBACK");
+    this.#version = database.prepare("PRAGMA data_version");
+    this.changedByOthers();
+  }
+
+  write(operations: readonly Operation[], octets: Uint8Array, times: Times): Written {
+    try {
+      return this.#transaction(operations, octets, times);
+    } catch (error) {
+      const failure = this.#disk.databases.failure(error);
+      if (failure !== "other") throw new WriteError(failure, String(error));
+      // One of them is at fault: the others shall not suffer from it.
+      if (operations.length === 1) {
+        return { results: [{ refused: "fault", why: String(error) }], released: [] };
+      }
+      const each = operations.map((operation) => this.write([operation], octets, times));
+      return {
+        results: each.flatMap(({ results }) => results),
+        released: each.flatMap(({ released }) => released),
+      };
+    }
+  }
+
+  #transaction(operations: readonly Operation[], octets: Uint8Array, times: Times): Written {
+    this.#released = [];
+    let begun = false;
+    let kept = false;
+    try {
+      this.#begin.run();
+      begun = true;
+      const results = operations.map((operation) => this.#carryOut(operation, octets, times));
+      this.#commits.end({ kept: true });
+      this.#ledger.write(times);
+      this.#commit.run();
+      kept = true;
+      return { results, released: this.#released };
+    } finally {
+      if (begun && !kept) this.#undo();
+    }
+  }
+
+  #undo(): void {
+    this.#commits.end({ kept: false });
+    this.#ledger.clear();
+    try {
+      this.#rollback.run();
+    } catch {
+      // The engine has rolled back by itself, as it does upon many a failure.
+    }
+  }
+
+  #carryOut(operation: Operation, octets: Uint8Array, times: Times): Result {
+    const { time } = times;
+    switch (operation.kind) {
+      case "commit":
+        return this.#add(operation.message, octets, time);
+      case "disown":
+        for (const id of operation.ids) this.#commits.remove(id);
+        return { value: undefined };
+      case "claim":
+        return { value: this.#claims.claim(operation.request, time) };
+      case "settle":
+        for (const packed of operation.generated) this.#commits.add(packed, octets, time);
+        this.#released.push(...this.#settlements.settle(operation.settlement));
+        return { value: undefined };
+      case "order": {
+        const { released, ...ordered } = this.#orders.carryOut(
+          operation.order,
+          operation.which,
+          operation.from,
+        );
+        this.#released.push(...released);
+        return { value: ordered };
+      }
+      case "quarantine":
+        this.#settlements.quarantine(operation.message, operation.reason);
+        return { value: undefined };
+      case "named":
+        this.#released.push(...this.#settlements.named(operation.until));
+        return { value: undefined };
+      case "sweep":
+        return { value: this.#sweeps.sweep(operation.before, operation.from) };
+    }
+  }
+
+  #add(packed: Packed, octets: Uint8Array, time: number): Result {
+    const { limit, recipients } = packed;
+    if (limit !== undefined) {
+      const queued = this.#ledger.queuedBy(ownerOf(packed.client));
+      if (queued + recipients.length > limit) {
+        return { refused: "limit", why: `${queued} of ${limit} recipients are queued` };
+      }
+    }
+    return { value: this.#commits.add(packed, octets, time) };
+  }
+
+  /** When a daemon starts: nobody delivers anything at this moment. */
+  endLeases(times: Times): void {
+    this.#begin.run();
+    for (const domain of this.#claims.endLeases(times.time)) this.#ledger.due(domain, times.time);
+    this.#ledger.write(times);
+    this.#commit.run();
+  }
+
+  /** Whether another process has written since this was asked last. */
+  changedByOthers(): boolean {
+    const version = Number(this.#version.get()!.data_version);
+    const changed = version !== this.#seenVersion;
+    this.#seenVersion = version;
+    return changed;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}

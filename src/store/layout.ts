@@ -1,0 +1,52 @@
+/**
+ * Where things lie in the spool.
+ *
+ *     queue.db        messages, recipients, attempts; the bodies of those in the queue
+ *     daemon.lock     held by the one daemon that serves this spool
+ *     bodies/         large bodies, a file each, under the id
+ *     quarantine/     what is damaged
+ *     2026-11-20/     the names of messages, one per recipient
+ *
+ * Promises: no address and no octet of a client's choosing is part of a name.
+ */
+
+import type { Disk } from "../ports/files.ts";
+
+/** Bodies up to this size lie in the database. */
+export const LARGE = 256 * 1024;
+
+export class Layout {
+  readonly database: string;
+  readonly lock: string;
+  readonly bodies: string;
+  readonly quarantine: string;
+
+  constructor(readonly folder: string) {
+    this.database = `${folder}/queue.db`;
+    this.lock = `${folder}/daemon.lock`;
+    this.bodies = `${folder}/bodies`;
+    this.quarantine = `${folder}/quarantine`;
+  }
+
+  body(id: string): string {
+    return `${this.bodies}/${id}`;
+  }
+
+  day(receivedAt: number): string {
+    return `${this.folder}/${new Date(receivedAt).toISOString().slice(0, 10)}`;
+  }
+
+  /** One for each recipient; such as differ only in case share one. */
+  names(
+    { id, receivedAt, addresses }: {
+      readonly id: string;
+      readonly receivedAt: number;
+      readonly addresses: readonly string[];
+    },
+    digest: Disk["digest"],
+  ): string[] {
+    const day = this.day(receivedAt);
+    const recipients = new Set(addresses.map((address) => address.toLowerCase()));
+    return [...recipients].map((address) => `${day}/${id}_${digest(address).slice(0, 16)}.eml`);
+  }
+}

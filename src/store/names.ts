@@ -1,0 +1,110 @@
+/**
+ * The names of messages in the spool, one for each recipient: a view of the store for people
+ * and their programs. They are written behind the store, and can be written again at any time.
+ *
+ * Promises: one copy of the octets whatever the number of names; whatever stood under a name
+ * is replaced, never followed or written into.
+ */
+
+import type { Database, Row } from "../ports/database.ts";
+import type { Disk } from "../ports/files.ts";
+import type { Layout } from "./layout.ts";
+import { PLACE } from "./rows.ts";
+
+export interface Named {
+  /** All messages up to this one have their names. */
+  readonly until: number;
+  /** When that one came, in the store's time. */
+  readonly reached: number;
+  readonly messages: number;
+  /** Messages whose octets are not what was stored. */
+  readonly damaged: readonly number[];
+  /** Why it did not go on. */
+  readonly problem?: string;
+}
+
+export class Names {
+  readonly #layout: Layout;
+  readonly #disk: Disk;
+  readonly #next;
+  readonly #addresses;
+  /** Folders of days that were looked at and are good. */
+  readonly #days = new Set<string>();
+
+  constructor(database: Database, layout: Layout, disk: Disk) {
+    this.#layout = layout;
+    this.#disk = disk;
+    this.#next = database.prepare(
+      "SELECT number, id, received_at, entered_at, checksum, place, body FROM message WHERE number > ? " +
+        "ORDER BY number LIMIT ?",
+    );
+    this.#addresses = database.prepare("SELECT address FROM recipient WHERE message = ?");
+  }
+
+  /** Writes the names of the next messages. */
+  write(after: number, most: number): Named {
+    let until = after;
+    let reached = 0;
+    let messages = 0;
+    const damaged: number[] = [];
+    try {
+      for (const row of this.#next.iterate(after, most)) {
+        const number = Number(row.number);
+        if (!this.#writeOne(number, row)) damaged.push(number);
+        until = number;
+        reached = Number(row.entered_at);
+        messages++;
+      }
+    } catch (error) {
+      // A day's folder may have been taken away: it is looked at again.
+      this.#days.clear();
+      const problem = error instanceof Error ? error.message : String(error);
+      return { until, reached, messages, damaged, problem };
+    }
+    return { until, reached, messages, damaged };
+  }
+
+  #writeOne(number: number, { id, received_at, checksum, place, body }: Row): boolean {
+    if (place === PLACE.gone) return true;
+    const receivedAt = Number(received_at);
+    const addresses = this.#addresses.all(number).map(({ address }) => String(address));
+    const { files, digest } = this.#disk;
+    const names = this.#layout.names({ id: String(id), receivedAt, addresses }, digest);
+    this.#prepareDay(this.#layout.day(receivedAt));
+    if (place === PLACE.file) {
+      for (const name of names) {
+        this.#make(name, () => files.link(this.#layout.body(String(id)), name));
+      }
+      return true;
+    }
+    const octets = body as Uint8Array;
+    if (this.#disk.checksum(octets) !== checksum) return false;
+    const [first, ...others] = names;
+    this.#make(first, () => files.write(first, octets));
+    for (const name of others) this.#make(name, () => files.link(first, name));
+    return true;
+  }
+
+  /** Names are there already after a crash, or because somebody planted them. */
+  #make(name: string, make: () => void): void {
+    try {
+      make();
+    } catch (error) {
+      if (this.#disk.files.look(name) === undefined) throw error;
+      this.#disk.files.remove(name);
+      make();
+    }
+  }
+
+  #prepareDay(day: string): void {
+    if (this.#days.has(day)) return;
+    const { files } = this.#disk;
+    const found = files.look(day);
+    // A link in the place of the folder would lead the mail elsewhere.
+    if (found !== undefined && found.kind !== "folder") files.remove(day);
+    files.makeFolder(day);
+    // Mail of one day comes on that day, but for a few after midnight.
+    if (this.#days.size > 8) this.#days.clear();
+    this.#days.add(day);
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * What people order for messages in the queue: hold, release, drop, try now.
+ *
+ * Promises: a recipient that is being delivered at this moment is left alone, and counted as
+ * such: what was handed to another server cannot be called back.
+ */
+
+import type { Database, Row } from "../ports/database.ts";
+import type { Changed, RecipientState, Selection } from "../ports/store.ts";
+import type { Ledger } from "./ledger.ts";
+import { numberOf, stateOf } from "./rows.ts";
+import type { Settlements } from "./settle.ts";
+
+export type Order = "hold" | "release" | "drop" | "requeue";
+
+interface Rule {
+  readonly from: readonly RecipientState[];
+  readonly to: RecipientState;
+}
+
+const RULES: Readonly<Record<Order, Rule>> = {
+  hold: { from: ["queued"], to: "held" },
+  release: { from: ["held", "captured"], to: "queued" },
+  drop: { from: ["queued", "held", "captured", "quarantined"], to: "dropped" },
+  requeue: { from: ["queued"], to: "queued" },
+};
+
+/** Recipients that one transaction changes at most, so that mail comes in between. */
+const MOST = 2_000;
+
+/** Part of an order, and where to go on. */
+export interface Ordered extends Changed {
+  /** Ids of large bodies that nobody needs any more. */
+  readonly released: readonly string[];
+  readonly next: Place | undefined;
+}
+
+/** A recipient: behind it the order goes on. */
+export interface Place {
+  readonly message: number;
+  readonly position: number;
+  /** Its message is among those that were changed. */
+  readonly counted: boolean;
+}
+
+export class Orders {
+  readonly #database: Database;
+  readonly #ledger: Ledger;
+  readonly #settlements: Settlements;
+  readonly #numberOf;
+  readonly #change;
+
+  constructor(database: Database, ledger: Ledger, settlements: Settlements) {
+    this.#database = database;
+    this.#ledger = ledger;
+    this.#settlements = settlements;
+    this.#numberOf = database.prepare("SELECT number FROM message WHERE id = ?");
+    this.#change = database.prepare(
+      "UPDATE recipient SET state = ?, due = ?, last_error = ? WHERE message = ? AND position = ?",
+    );
+  }
+
+  carryOut(order: Order, which: Selection, from?: Place): Ordered {
+    const unknown: string[] = [];
+    const rows = "ids" in which
+      ? [...new Set(which.ids)].flatMap((id) => {
+        const number = this.#numberOf.get(id)?.number;
+        if (number === undefined) unknown.push(id);
+        return number === undefined ? [] : this.#rows(order, "AND r.message = ?", [Number(number)]);
+      })
+      : this.#rows(
+        order,
+        `AND (r.message, r.position) > (?, ?) ${"domain" in which ? "AND r.domain = ?" : ""}`,
+        [from?.message ?? 0, from?.position ?? 0, ...("domain" in which ? [which.domain] : [])],
+        MOST,
+      );
+    const { to } = RULES[order];
+    const messages = new Set<number>();
+    let recipients = 0;
+    let underway = 0;
+    for (const row of rows) {
+      if (row.lease !== null) {
+        underway++;
+        continue;
+      }
+      this.#changeOne(row, to, order);
+      messages.add(Number(row.message));
+      recipients++;
+    }
+    const released = order === "drop"
+      ? [...messages].flatMap((message) => this.#settlements.letGo(message))
+      : [];
+    const last = rows.at(-1);
+    const next = "ids" in which || rows.length < MOST ? undefined : placeOf(last!, messages, from);
+    const again = from?.counted && messages.has(from.message) ? 1 : 0;
+    return { messages: messages.size - again, recipients, underway, unknown, released, next };
+  }
+
+  #rows(order: Order, where: string, values: (string | number)[], limit = -1): Row[] {
+    const states = RULES[order].from.map(numberOf).join();
+    return this.#database.prepare(
+      "SELECT r.message, r.position, r.state, r.lease, r.domain, r.last_error, m.owner " +
+        "FROM recipient r JOIN message m ON m.number = r.message " +
+        `WHERE r.state IN (${states}) ${where} ORDER BY r.message, r.position LIMIT ${limit}`,
+    ).all(...values);
+  }
+
+  #changeOne(row: Row, to: RecipientState, order: Order): void {
+    const from = stateOf(row);
+    // Why it was held says nothing of what comes now.
+    const error = order === "release" ? null : row.last_error;
+    this.#change.run(numberOf(to), 0, error, row.message, row.position);
+    this.#ledger.move(from, to, String(row.owner));
+    // Before everything that was ever planned.
+    if (to === "queued") this.#ledger.due(String(row.domain), 0);
+  }
+}
+
+function placeOf({ message, position }: Row, changed: Set<number>, from?: Place): Place {
+  const number = Number(message);
+  const counted = changed.has(number) || (from?.message === number && from.counted);
+  return { message: number, position: Number(position), counted };
+}
+
+/** An order in as many parts as it takes. */
+export async function wholeOrder(
+  part: (from: Place | undefined) => Ordered | Promise<Ordered>,
+): Promise<Changed> {
+  let messages = 0, recipients = 0, underway = 0;
+  const unknown: string[] = [];
+  let from: Place | undefined;
+  do {
+    const done = await part(from);
+    messages += done.messages;
+    recipients += done.recipients;
+    underway += done.underway;
+    unknown.push(...done.unknown);
+    from = done.next;
+  } while (from !== undefined);
+  return { messages, recipients, underway, unknown };
+}

@@ -1,0 +1,128 @@
+/**
+ * The thread that reads the database, so that nobody who looks delays a message: listings,
+ * octets for delivery, the names in the spool, backups. It writes only files that can be
+ * written again.
+ */
+
+import type { Database } from "../ports/database.ts";
+import type { Disk } from "../ports/files.ts";
+import type { Filter, MessageRow, ShownMessage, Tally } from "../ports/store.ts";
+import { backup } from "./backup.ts";
+import { Layout } from "./layout.ts";
+import { Looks, type Times } from "./look.ts";
+import { type Named, Names } from "./names.ts";
+import { PLACE } from "./rows.ts";
+
+export type ReaderQuestion =
+  | { readonly kind: "open"; readonly folder: string }
+  | { readonly kind: "list"; readonly filter: Filter; readonly times: Times }
+  | { readonly kind: "show"; readonly id: string; readonly times: Times }
+  | { readonly kind: "tally" }
+  | { readonly kind: "queuedBy"; readonly owner: string }
+  | { readonly kind: "content"; readonly message: number }
+  | { readonly kind: "name"; readonly after: number; readonly most: number }
+  | { readonly kind: "backup"; readonly folder: string };
+
+/** The octets of a message, or why they are not to be had. */
+export type Found =
+  | { readonly octets: Uint8Array<ArrayBuffer> }
+  | { readonly damaged: string }
+  | { readonly gone: true };
+
+export interface ReaderAnswers {
+  readonly open: void;
+  readonly list: readonly MessageRow[];
+  readonly show: ShownMessage | undefined;
+  readonly tally: Tally;
+  readonly queuedBy: number;
+  readonly content: Found;
+  readonly name: Named;
+  readonly backup: void;
+}
+
+export class Reader {
+  readonly #disk: Disk;
+  #layout = new Layout("");
+  #database: Database | undefined;
+  #looks: Looks | undefined;
+  #names: Names | undefined;
+
+  constructor(disk: Disk) {
+    this.#disk = disk;
+  }
+
+  /** What went wrong is thrown; the next question is answered by a database opened anew. */
+  answer(question: ReaderQuestion): ReaderAnswers[ReaderQuestion["kind"]] {
+    if (question.kind === "open") {
+      this.#layout = new Layout(question.folder);
+      return;
+    }
+    try {
+      return this.#answer(question);
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+  }
+
+  #answer(question: Exclude<ReaderQuestion, { kind: "open" }>) {
+    switch (question.kind) {
+      case "list":
+        return this.#look().list(question.filter, question.times);
+      case "show":
+        return this.#look().show(question.id, question.times);
+      case "tally":
+        return this.#look().tally();
+      case "queuedBy":
+        return this.#look().queuedBy(question.owner);
+      case "content":
+        return content(this.#look(), question.message, this.#layout, this.#disk);
+      case "name":
+        return this.#writeNames(question.after, question.most);
+      case "backup":
+        return backup(this.#open(), this.#layout, question.folder, this.#disk);
+    }
+  }
+
+  #writeNames(after: number, most: number): Named {
+    this.#names ??= new Names(this.#open(), this.#layout, this.#disk);
+    return this.#names.write(after, most);
+  }
+
+  #look(): Looks {
+    return this.#looks ??= new Looks(this.#open());
+  }
+
+  #open(): Database {
+    return this.#database ??= this.#disk.databases.open(this.#layout.database, { readOnly: true });
+  }
+
+  #close(): void {
+    try {
+      this.#database?.close();
+    } catch {
+      // A database that fails is left behind.
+    }
+    this.#database = this.#looks = this.#names = undefined;
+  }
+}
+
+export function content(looks: Looks, message: number, layout: Layout, disk: Disk): Found {
+  const row = looks.body(message);
+  if (row === undefined || row.place === PLACE.gone) return { gone: true };
+  const path = layout.body(String(row.id));
+  let octets: Uint8Array<ArrayBuffer>;
+  if (row.place === PLACE.row) octets = row.body as Uint8Array<ArrayBuffer>;
+  else {
+    const found = disk.files.look(path);
+    if (found === undefined) return { damaged: `its file is missing: ${path}` };
+    if (found.kind !== "file") return { damaged: `${path} is a ${found.kind}, and not followed` };
+    octets = disk.files.read(path);
+  }
+  if (octets.length !== row.size) {
+    return { damaged: `it has ${octets.length} octets of ${row.size}` };
+  }
+  return disk.checksum(octets) === row.checksum
+    ? { octets }
+    : { damaged: "its octets are not those that were stored" };
+}

@@ -1,0 +1,294 @@
+/**
+ * The store of the daemon: a database in a thread of its own, which one sync makes stable for
+ * all that wait, another thread that reads it, and large bodies in files beside it.
+ */
+
+import type { Clock, Log } from "../ports.ts";
+import type { Client } from "../mail/envelope.ts";
+import type { Files, Space } from "../ports/files.ts";
+import {
+  type Changed,
+  type Claimed,
+  type ClaimRequest,
+  DamagedError,
+  type Entry,
+  type Filter,
+  type MessageRow,
+  type Selection,
+  type Settlement,
+  type ShownMessage,
+  SpoolError,
+  type Store,
+  StoreError,
+  StoreFullError,
+  type StoreStats,
+  type Swept,
+} from "../ports/store.ts";
+import type { Thread } from "../ports/thread.ts";
+import type { Content } from "../smtp/content.ts";
+import { Batches } from "./batches.ts";
+import { ownerOf, pack } from "./commit.ts";
+import type { Operation } from "./engine.ts";
+import { LARGE, Layout } from "./layout.ts";
+import type { Times } from "./look.ts";
+import { type Order, type Ordered, wholeOrder } from "./orders.ts";
+import type { ReaderAnswers, ReaderQuestion } from "./reader.ts";
+import type { SweptPart } from "./sweep.ts";
+import { View } from "./view.ts";
+import type { Notice, WriterAnswer, WriterQuestion } from "./writer.ts";
+
+export interface StoreParts {
+  readonly folder: string;
+  /** Whether the names in the spool are written. */
+  readonly viewed: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly files: Files;
+  startWriter(): Thread<WriterQuestion, WriterAnswer>;
+  startReader(): Thread<ReaderQuestion, ReaderAnswers[keyof ReaderAnswers]>;
+}
+
+/** A command of the command line is noticed within this time. */
+const POLL = 500;
+const SPACE_AGE = 1_000;
+
+export class SqliteStore implements Store {
+  readonly #parts: StoreParts;
+  readonly #layout: Layout;
+  readonly #writer: Thread<WriterQuestion, WriterAnswer>;
+  readonly #batches: Batches;
+  readonly #view: View | undefined;
+  readonly #timeAtStart: number;
+  readonly #monotonicAtStart: number;
+  #reader: ReturnType<StoreParts["startReader"]> | undefined;
+  #space: (Space & { readonly at: number }) | undefined;
+  #news: () => void = () => {};
+  #cancelPoll: () => void = () => {};
+  #closed = false;
+
+  private constructor(
+    parts: StoreParts,
+    writer: Thread<WriterQuestion, WriterAnswer>,
+    opened: WriterAnswer & { kind: "opened" },
+    monotonicAtStart: number,
+  ) {
+    this.#parts = parts;
+    this.#layout = new Layout(parts.folder);
+    this.#writer = writer;
+    this.#timeAtStart = opened.time;
+    this.#monotonicAtStart = monotonicAtStart;
+    const times = () => this.#times();
+    this.#batches = new Batches(writer, times, (notice) => this.#notice(notice));
+    for (const notice of opened.notices) this.#notice(notice);
+    if (parts.viewed) this.#view = this.#newView(opened);
+    this.#poll();
+  }
+
+  /** Rejects with a SpoolError where the spool cannot be used. */
+  static async open(parts: StoreParts): Promise<SqliteStore> {
+    const writer = parts.startWriter();
+    const { folder, viewed, clock } = parts;
+    const monotonic = clock.monotonic();
+    const opened = await writer.ask({ kind: "open", folder, viewed, wall: clock.now() });
+    if (opened.kind === "opened") {
+      return new SqliteStore(parts, writer, opened, monotonic);
+    }
+    writer.end();
+    throw new SpoolError(opened.kind === "unusable" ? opened.why : `spool: ${opened.kind}`);
+  }
+
+  #newView(opened: WriterAnswer & { kind: "opened" }): View {
+    return new View({
+      ...this.#parts,
+      time: () => this.time(),
+      idleFor: () => this.#batches.idleFor(),
+      write: (after, most) => this.#read({ kind: "name", after, most }),
+      release: (until) => this.#batches.put(() => ({ kind: "named", until })),
+      damaged: (message) => this.#quarantine(message, "its octets are not those that were stored"),
+    }, opened);
+  }
+
+  time(): number {
+    const passed = this.#parts.clock.monotonic() - this.#monotonicAtStart;
+    return Math.floor(this.#timeAtStart + passed);
+  }
+
+  #times(): Times {
+    return { time: this.time(), wall: this.#parts.clock.now() };
+  }
+
+  async commit(entry: Entry): Promise<void> {
+    await this.#view?.keepUp();
+    const { content, id } = entry.envelope;
+    const isLarge = content.size > LARGE;
+    const checksum = isLarge ? await this.#keepFile(id, content) : 0;
+    try {
+      const make = (at: number): Operation => ({
+        kind: "commit",
+        message: pack(entry, isLarge ? { checksum } : { at }),
+      });
+      const number = await this.#batches.put(make, isLarge ? [] : [content]);
+      this.#view?.added(number as number);
+    } catch (error) {
+      if (isLarge) this.#forgetFile(id);
+      throw error;
+    }
+    if (entry.state === "queued") this.#news();
+  }
+
+  async #keepFile(id: string, { chunks }: Content): Promise<number> {
+    try {
+      return await this.#parts.files.keep(this.#layout.body(id), chunks);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      // What systems say when there is no room, on the disk or for one more file.
+      const full = /no space left|quota|disk full/i.test(why);
+      throw full ? new StoreFullError(why) : new StoreError(why);
+    }
+  }
+
+  #forgetFile(id: string): void {
+    const path = this.#layout.body(id);
+    try {
+      this.#parts.files.remove(path);
+    } catch (error) {
+      this.#notice({ about: "not removed", path, why: String(error) });
+    }
+  }
+
+  async claim(request: ClaimRequest): Promise<Claimed> {
+    return await this.#batches.put(() => ({ kind: "claim", request })) as Claimed;
+  }
+
+  async settle({ generated, ...settlement }: Settlement): Promise<void> {
+    const contents = generated.map(({ envelope }) => envelope.content);
+    await this.#batches.put((at) => {
+      const packed = generated.map((entry) => {
+        const message = pack(entry, { at });
+        at += entry.envelope.content.size;
+        return message;
+      });
+      return { kind: "settle", settlement, generated: packed };
+    }, contents);
+    if (generated.length > 0) this.#news();
+  }
+
+  async content(message: number): Promise<Content> {
+    const found = await this.#read({ kind: "content", message });
+    if ("octets" in found) return { chunks: [found.octets], size: found.octets.length };
+    if ("gone" in found) throw new StoreError(`read message ${message}: it has left the queue`);
+    await this.#quarantine(message, found.damaged);
+    throw new DamagedError(`read message ${message}: ${found.damaged}`);
+  }
+
+  async #quarantine(message: number, reason: string): Promise<void> {
+    this.#parts.log("error", "message quarantined", { message, reason });
+    try {
+      await this.#batches.put(() => ({ kind: "quarantine", message, reason }));
+    } catch (error) {
+      // It is found damaged again when it is tried again.
+      this.#parts.log("error", "message not quarantined", { message, error: String(error) });
+    }
+  }
+
+  list(filter: Filter): Promise<readonly MessageRow[]> {
+    return this.#read({ kind: "list", filter, times: this.#times() });
+  }
+
+  show(id: string): Promise<ShownMessage | undefined> {
+    return this.#read({ kind: "show", id, times: this.#times() });
+  }
+
+  hold = (which: Selection): Promise<Changed> => this.#order("hold", which);
+  release = (which: Selection): Promise<Changed> => this.#order("release", which);
+  drop = (which: Selection): Promise<Changed> => this.#order("drop", which);
+  requeue = (which: Selection): Promise<Changed> => this.#order("requeue", which);
+
+  async #order(order: Order, which: Selection): Promise<Changed> {
+    const done = await wholeOrder(async (from) =>
+      await this.#batches.put(() => ({ kind: "order", order, which, from })) as Ordered
+    );
+    this.#news();
+    return done;
+  }
+
+  async sweep(age: number): Promise<Swept> {
+    const before = this.time() - age;
+    let messages = 0;
+    const problems: string[] = [];
+    for (let from: number | undefined = 0; from !== undefined;) {
+      const start: number = from;
+      const part = await this.#batches.put(() => ({ kind: "sweep", before, from: start }));
+      const swept = part as SweptPart;
+      messages += swept.messages;
+      problems.push(...swept.problems);
+      from = swept.next;
+    }
+    return { messages, problems };
+  }
+
+  async stats(): Promise<StoreStats> {
+    return { ...await this.#read({ kind: "tally" }), lag: this.#view?.lag ?? 0 };
+  }
+
+  queuedBy(client: Client): Promise<number> {
+    return this.#read({ kind: "queuedBy", owner: ownerOf(client) });
+  }
+
+  space(): Space {
+    const { clock, files, folder } = this.#parts;
+    const now = clock.monotonic();
+    if (this.#space === undefined || now - this.#space.at > SPACE_AGE) {
+      this.#space = { at: now, ...files.space(folder) };
+    }
+    return this.#space;
+  }
+
+  backup(folder: string): Promise<void> {
+    return this.#read({ kind: "backup", folder });
+  }
+
+  onNews(call: () => void): void {
+    this.#news = call;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelPoll();
+    this.#view?.close();
+    this.#reader?.end();
+    await this.#writer.ask({ kind: "close" });
+    this.#writer.end();
+  }
+
+  #read<Question extends ReaderQuestion>(
+    question: Question,
+  ): Promise<ReaderAnswers[Question["kind"]]> {
+    if (this.#reader === undefined) {
+      this.#reader = this.#parts.startReader();
+      void this.#reader.ask({ kind: "open", folder: this.#parts.folder }).catch(() => {});
+    }
+    return this.#reader.ask(question) as Promise<ReaderAnswers[Question["kind"]]>;
+  }
+
+  #poll(): void {
+    this.#cancelPoll = this.#parts.clock.timer(POLL, async () => {
+      const answer = await this.#writer.ask({ kind: "poll" }).catch(() => undefined);
+      if (this.#closed) return;
+      if (answer?.kind === "polled" && answer.changed) this.#news();
+      this.#poll();
+    });
+  }
+
+  #notice(notice: Notice): void {
+    const { log } = this.#parts;
+    switch (notice.about) {
+      case "opened anew":
+        return log("warning", "store opened anew after a failure of the disk");
+      case "not removed":
+        return log("error", "file not removed", { path: notice.path, why: notice.why });
+      case "salvaged":
+        return log("error", "damaged store set aside", { ...notice.salvaged });
+    }
+  }
+}

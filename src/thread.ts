@@ -1,0 +1,20 @@
+/**
+ * What the threads of the store run: one changes the database, one reads it, by their name.
+ * Each has this machine to itself, so that its waits for the disk are nobody else's.
+ */
+
+import { disk } from "./deno/files.ts";
+import { answerQuestions } from "./deno/thread.ts";
+import { Reader, type ReaderQuestion } from "./store/reader.ts";
+import { Writer, type WriterQuestion } from "./store/writer.ts";
+
+answerQuestions({
+  writer() {
+    const writer = new Writer(disk);
+    return (question) => writer.answer(question as WriterQuestion);
+  },
+  reader() {
+    const reader = new Reader(disk);
+    return (question) => reader.answer(question as ReaderQuestion);
+  },
+});

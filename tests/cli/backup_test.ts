@@ -1,0 +1,57 @@
+/** B14: `dinopost backup`, with the permissions that the daemon has. */
+
+import assert from "node:assert/strict";
+import type { MessageRow } from "../../src/ports/store.ts";
+import { dinopost, runToEnd } from "../fakes/daemon.ts";
+import { entryOf } from "../fakes/store.ts";
+import { TestSpool } from "./spool.ts";
+
+Deno.test("B14 backup makes a copy that can take the spool's place, and says how", async () => {
+  await using spool = await TestSpool.open();
+  const large = "Subject: large\r\n\r\n" + "x".repeat(300_000);
+  await spool.store.commit(entryOf({ id: "a" }));
+  await spool.store.commit(entryOf({ id: "b", text: large }));
+  const folder = `${spool.folder}.copy`;
+  assert.deepEqual(await spool.run("backup", `${folder}/`), {
+    code: 0,
+    stdout: `${spool.folder} is copied into ${folder}\n` +
+      "recipients: 2 queued, 0 held, 0 quarantined\n" +
+      `to restore: stop the daemon, move ${spool.folder} away, cp -a ${folder} ${spool.folder}, ` +
+      "start it: what it sent since is sent again\n",
+    stderr: "",
+  });
+  await spool.store.drop({ all: true });
+  await spool.close();
+  await Deno.rename(spool.folder, `${spool.folder}.old`);
+  assert.equal((await runToEnd(["cp", "-a", folder, spool.folder])).code, 0);
+  await spool.test.reopen();
+  const listed = await spool.json<MessageRow>("queue", "list");
+  assert.deepEqual(listed.map(({ id }) => id), ["a", "b"]);
+  assert.equal((await spool.run("messages", "export", "b")).stdout, large);
+});
+
+Deno.test("B14 a backup that cannot be made is told in a line, and leaves nothing", async () => {
+  await using spool = await TestSpool.open();
+  const copy = `${spool.folder}.copy`;
+  await Deno.mkdir(copy);
+  assert.deepEqual(await spool.run("backup", copy), {
+    code: 1,
+    stdout: "",
+    stderr: `dinopost backup: ${copy}: it is there already: name a new folder\n`,
+  });
+  const inFile = await spool.run("backup", `${spool.folder}/queue.db/x`);
+  assert.deepEqual([inFile.code, inFile.stdout], [1, ""]);
+  assert.match(inFile.stderr, /^dinopost backup: .*queue\.db\/x: .*\n$/);
+});
+
+Deno.test("B14 a backup for which there is no room leaves nothing", async () => {
+  await using spool = await TestSpool.open();
+  await spool.store.commit(entryOf({ text: "x".repeat(200_000) }));
+  const copy = `${spool.folder}.copy`;
+  // No file may grow beyond 100 KiB, for want of a disk that is full.
+  const script = `trap "" XFSZ; ulimit -f 100; exec ${dinopost("backup", copy).join(" ")}`;
+  const { code, stdout, stderr } = await spool.shell(script);
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /^dinopost backup: .*\n$/);
+  assert.throws(() => Deno.statSync(copy), Deno.errors.NotFound);
+});
