@@ -26,9 +26,7 @@ export const backup = action({
         tally = tallyOf(new Layout(folder));
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        throw new CommandError(
-          plain(why.startsWith("backup ") ? why.slice(7) : `${folder}: ${why}`),
-        );
+        throw new CommandError(why.startsWith("backup ") ? why.slice(7) : `${folder}: ${why}`);
       }
       await write(
         `${layout.folder} is copied into ${plain(folder)}\n${tally}\n` +

@@ -87,7 +87,7 @@ const spelt = (name: string, option: Options[string]): string =>
   option.kind !== undefined ? `--${name} ${option.value}` : `--${name}`;
 
 function shown({ name, least, most }: Operands): string {
-  const several = most > 1 && Number.isFinite(most) === false ? `${name}…` : name;
+  const several = most === Infinity ? `${name}…` : name;
   return least === 0 ? `[${several}]` : several;
 }
 

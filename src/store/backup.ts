@@ -53,6 +53,8 @@ function copyOnce(database: Database, from: Layout, to: Layout, disk: Disk): boo
   const copied = databases.open(to.database);
   try {
     copyRows(database, copied);
+    // The names are not copied: they are written again where the copy is used.
+    copied.exec("UPDATE tally SET named = 0");
     const wanted = new Set(
       copied.prepare(`SELECT id FROM message WHERE place = ${PLACE.file}`).all()
         .map(({ id }) => String(id)),

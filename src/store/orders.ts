@@ -15,13 +15,15 @@ export type Order = "hold" | "release" | "drop" | "requeue";
 
 interface Rule {
   readonly from: readonly RecipientState[];
+  /** Only where the message is named: captured mail is not meant by "all that is held". */
+  readonly named?: readonly RecipientState[];
   readonly to: RecipientState;
 }
 
 const RULES: Readonly<Record<Order, Rule>> = {
   hold: { from: ["queued"], to: "held" },
-  release: { from: ["held", "captured"], to: "queued" },
-  drop: { from: ["queued", "held", "captured", "quarantined"], to: "dropped" },
+  release: { from: ["held"], named: ["captured"], to: "queued" },
+  drop: { from: ["queued", "held", "quarantined"], named: ["captured"], to: "dropped" },
   requeue: { from: ["queued"], to: "queued" },
 };
 
@@ -66,14 +68,9 @@ export class Orders {
       ? [...new Set(which.ids)].flatMap((id) => {
         const number = this.#numberOf.get(id)?.number;
         if (number === undefined) unknown.push(id);
-        return number === undefined ? [] : this.#rows(order, "AND r.message = ?", [Number(number)]);
+        return number === undefined ? [] : this.#rowsOf(order, Number(number));
       })
-      : this.#rows(
-        order,
-        `AND (r.message, r.position) > (?, ?) ${"domain" in which ? "AND r.domain = ?" : ""}`,
-        [from?.message ?? 0, from?.position ?? 0, ...("domain" in which ? [which.domain] : [])],
-        MOST,
-      );
+      : this.#rowsBehind(order, from, "domain" in which ? which.domain : undefined);
     const { to } = RULES[order];
     const messages = new Set<number>();
     let recipients = 0;
@@ -96,12 +93,33 @@ export class Orders {
     return { messages: messages.size - again, recipients, underway, unknown, released, next };
   }
 
-  #rows(order: Order, where: string, values: (string | number)[], limit = -1): Row[] {
-    const states = RULES[order].from.map(numberOf).join();
+  #rowsOf(order: Order, message: number): Row[] {
+    const { from, named = [] } = RULES[order];
+    return this.#rows([...from, ...named], "AND r.message = ?", [message]);
+  }
+
+  #rowsBehind(order: Order, from: Place | undefined, domain: string | undefined): Row[] {
+    const { message, position } = from ?? { message: 0, position: 0 };
+    const ofDomain = domain === undefined ? "" : "AND r.domain = ?";
+    return this.#rows(
+      RULES[order].from,
+      `AND (r.message, r.position) > (?, ?) ${ofDomain}`,
+      [message, position, ...(domain === undefined ? [] : [domain])],
+      MOST,
+    );
+  }
+
+  #rows(
+    states: readonly RecipientState[],
+    where: string,
+    values: (string | number)[],
+    limit = -1,
+  ): Row[] {
     return this.#database.prepare(
       "SELECT r.message, r.position, r.state, r.lease, r.domain, r.last_error, m.owner " +
         "FROM recipient r JOIN message m ON m.number = r.message " +
-        `WHERE r.state IN (${states}) ${where} ORDER BY r.message, r.position LIMIT ${limit}`,
+        `WHERE r.state IN (${states.map(numberOf).join()}) ${where} ` +
+        `ORDER BY r.message, r.position LIMIT ${limit}`,
     ).all(...values);
   }
 

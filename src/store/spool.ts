@@ -58,12 +58,12 @@ function checkFolder(folder: string, files: Disk["files"]): void {
 }
 
 /** Held until the database that is returned is closed, or this process ends. */
-export function lock(layout: Layout, disk: Disk): Database {
+export function lock(layout: Layout, disk: Disk, patience = LOCK_PATIENCE): Database {
   ensureFile(layout.lock, disk);
   const database = disk.databases.open(layout.lock);
   try {
     // Of several that start at the same moment none would have it, were none to try again.
-    database.exec(`PRAGMA busy_timeout=${LOCK_PATIENCE}`);
+    database.exec(`PRAGMA busy_timeout=${patience}`);
     database.exec("PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE");
     return database;
   } catch (error) {
@@ -72,6 +72,17 @@ export function lock(layout: Layout, disk: Disk): Database {
     throw new SpoolError(
       `spool ${layout.folder}: another Dinopost serves it: stop that one, or set SMTP_QUEUE_PATH`,
     );
+  }
+}
+
+/** Whether a daemon serves it at this moment. */
+export function isServed(layout: Layout, disk: Disk): boolean {
+  try {
+    lock(layout, disk, 0).close();
+    return false;
+  } catch (error) {
+    if (error instanceof SpoolError) return true;
+    throw error;
   }
 }
 

@@ -103,7 +103,8 @@ export class Writer {
       this.#lock?.close();
       const why = error instanceof SpoolError
         ? error.message
-        : `spool ${folder}: cannot be opened: ${reasonOf(error)}`;
+        : `spool ${folder}: cannot be opened: ${reasonOf(error)}: see to the disk and its ` +
+          "permissions, or set SMTP_QUEUE_PATH";
       return { kind: "unusable", why };
     }
   }

@@ -53,15 +53,25 @@ Deno.test("--dev means the spool of development", async () => {
   });
 });
 
-Deno.test("the daemon's lock is neither taken nor wanted", async () => {
+Deno.test("the daemon's lock is not wanted, nor kept from the next daemon", async () => {
   await using spool = await TestSpool.open();
   await spool.store.commit(entryOf({ id: "a" }));
   assert.equal((await spool.run("queue", "hold", "a")).code, 0);
   await spool.close();
-  const lock = `${spool.folder}/daemon.lock`;
-  await Deno.remove(lock);
   assert.equal((await spool.run("queue", "release", "a")).code, 0);
-  assert.throws(() => Deno.statSync(lock), Deno.errors.NotFound);
+  await spool.test.reopen();
+  assert.equal((await spool.store.stats()).queued, 1);
+});
+
+Deno.test("what a daemon was delivering is left alone, but not when that daemon is dead", async () => {
+  await using spool = await TestSpool.open();
+  await spool.store.commit(entryOf({ id: "a" }));
+  await spool.store.claim({ free: 1, perDestination: 1, busy: [], lease: 3_600_000 });
+  const runs = await spool.run("queue", "drop", "a");
+  assert.match(runs.stdout, /^0 messages, 0 recipients dropped\n1 recipient is being delivered/);
+  await spool.close();
+  const stopped = await spool.run("queue", "drop", "a");
+  assert.equal(stopped.stdout, "1 message, 1 recipient dropped\n");
 });
 
 Deno.test("B14 a spool of another version is refused, and left as it is", async () => {

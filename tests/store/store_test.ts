@@ -146,6 +146,17 @@ Deno.test("hold, release, drop and retry do what they say, but not to what is un
   assert.deepEqual([dropped, queued], [3, 0]);
 });
 
+Deno.test("captured mail is not meant by an order for all, only by its id", async () => {
+  await using test = await TestStore.open();
+  const entry = entryOf({}, { state: "captured" });
+  await test.store.commit(entry);
+  for (const order of ["release", "drop"] as const) {
+    assert.equal((await test.store[order]({ all: true })).recipients, 0);
+    assert.equal((await test.store[order]({ domain: "example.net" })).recipients, 0);
+  }
+  assert.equal((await test.store.release({ ids: [entry.envelope.id] })).recipients, 1);
+});
+
 Deno.test("an order for all reaches thousands, part by part", async () => {
   await using test = await TestStore.open();
   const to = Array.from({ length: 900 }, (_, i) => `r${i}@b.example`);

@@ -6,6 +6,7 @@ import { complain } from "../../deno/process.ts";
 import { write } from "../../deno/report.ts";
 import type { Changed, Selection } from "../../ports/store.ts";
 import { type Order, type Ordered, type Place, wholeOrder } from "../../store/orders.ts";
+import { isServed } from "../../store/spool.ts";
 import { action, CommandError, UsageError } from "../command.ts";
 import { jsonLine } from "../json.ts";
 import { dev, domain, json } from "../options.ts";
@@ -42,11 +43,12 @@ export const queueOrders = [
   }),
   orderAction("hold", "hold", { summary: "keeps queued recipients until release", done: "held" }),
   orderAction("release", "release", {
-    summary: "sends held recipients on their way, and captured ones",
+    summary: "sends held recipients on their way; captured ones only by id",
     done: "released",
   }),
   orderAction("drop", "drop", {
-    summary: "gives up queued, held, captured and quarantined recipients; asks nothing",
+    summary:
+      "gives up queued, held and quarantined recipients, captured ones only by id; asks nothing",
     done: "dropped",
   }),
   action({
@@ -80,6 +82,8 @@ interface Asked {
 }
 
 async function carryOut(spool: Spool, { order, which, done, json }: Asked): Promise<number> {
+  // Nothing is being delivered then, whatever a daemon that was killed has left.
+  if (!isServed(spool.layout, disk)) spool.engine.endLeases(spool.times);
   const changed = await wholeOrder((from) => part(spool, order, which, from));
   await write(json ? jsonLine(changed) : inWords(changed, done));
   const { unknown } = changed;
