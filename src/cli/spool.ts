@@ -38,7 +38,7 @@ export async function withSpool(
   const layout = new Layout(queuePath);
   try {
     checkThere(layout, loaded);
-    const database = openDatabase(layout, disk);
+    const database = openDatabase(layout.database, disk);
     try {
       const engine = new Engine(database, layout, disk, { viewed: spoolFiles, keepsTime: false });
       const wall = clock.now();

@@ -17,12 +17,15 @@ export const LARGE = 256 * 1024;
 
 export class Layout {
   readonly database: string;
+  /** What is made of a damaged database, until it takes its place. */
+  readonly salvaged: string;
   readonly lock: string;
   readonly bodies: string;
   readonly quarantine: string;
 
   constructor(readonly folder: string) {
     this.database = `${folder}/queue.db`;
+    this.salvaged = `${folder}/salvaged.db`;
     this.lock = `${folder}/daemon.lock`;
     this.bodies = `${folder}/bodies`;
     this.quarantine = `${folder}/quarantine`;

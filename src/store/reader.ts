@@ -54,6 +54,7 @@ export class Reader {
   /** What went wrong is thrown; the next question is answered by a database opened anew. */
   answer(question: ReaderQuestion): ReaderAnswers[ReaderQuestion["kind"]] {
     if (question.kind === "open") {
+      this.#close();
       this.#layout = new Layout(question.folder);
       return;
     }

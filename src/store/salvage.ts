@@ -5,7 +5,7 @@
  *
  * Promises: the damaged one is kept as it was, in the quarantine; a message whose octets
  * cannot be read is quarantined; what cannot be read at all is counted. Should this itself
- * fail, the damaged database is still where it was put, and nothing else is.
+ * fail, or its process end, the damaged database is still in its place.
  */
 
 import type { Database, Row, Value } from "../ports/database.ts";
@@ -31,31 +31,62 @@ const META = [
 ];
 
 export function salvage(layout: Layout, disk: Disk): Salvaged {
+  removeDatabase(layout.salvaged, disk);
+  const to = openDatabase(layout.salvaged, disk);
+  let counts: Omit<Salvaged, "path">;
+  try {
+    counts = copyAll(layout.database, to, disk);
+  } finally {
+    to.close();
+  }
+  // Only what is whole takes the place: whenever this ends before, it begins anew.
   const path = setAside(layout, disk);
-  const from = disk.databases.open(path);
-  const to = openDatabase(layout, disk);
+  finishSalvage(layout, disk);
+  return { ...counts, path };
+}
+
+/** What was salvaged takes the place of what was set aside, should that not have come to pass. */
+export function finishSalvage({ database, salvaged, folder }: Layout, { files }: Disk): void {
+  if (files.look(database) !== undefined || files.look(salvaged) === undefined) return;
+  files.rename(salvaged, database);
+  files.syncFolder(folder);
+}
+
+function copyAll(path: string, to: Database, { databases }: Disk): Omit<Salvaged, "path"> {
+  let from: Database;
+  try {
+    from = databases.open(path, { readOnly: true });
+  } catch {
+    // Nothing of it can be read, not even that it is a database.
+    return { kept: 0, damaged: 0, lost: 0 };
+  }
   try {
     to.exec("BEGIN IMMEDIATE");
     const counts = new Copy(from, to).run();
     to.exec("COMMIT");
-    return { ...counts, path };
+    return counts;
   } finally {
-    to.close();
     from.close();
   }
 }
 
-function setAside({ database, quarantine }: Layout, { files }: Disk): string {
+function setAside({ database, quarantine, folder }: Layout, { files }: Disk): string {
   const taken = new Set(files.names(quarantine));
   let number = 1;
   while (taken.has(`queue-${number}.db`)) number++;
   const path = `${quarantine}/queue-${number}.db`;
+  // The log first: without it the database is as it was a moment ago, but not the other way.
   for (const suffix of ["-wal", ""]) {
     if (files.look(database + suffix) !== undefined) files.rename(database + suffix, path + suffix);
   }
   files.remove(`${database}-shm`);
   files.syncFolder(quarantine);
+  files.syncFolder(folder);
   return path;
+}
+
+function removeDatabase(path: string, { files }: Disk): void {
+  for (const suffix of ["", "-wal", "-shm", "-journal"]) files.remove(path + suffix);
 }
 
 class Copy {

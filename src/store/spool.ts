@@ -87,17 +87,17 @@ export function isServed(layout: Layout, disk: Disk): boolean {
 }
 
 /** Throws a SpoolError where it must be left alone. */
-export function openDatabase(layout: Layout, disk: Disk): Database {
-  ensureFile(layout.database, disk);
+export function openDatabase(path: string, disk: Disk): Database {
+  ensureFile(path, disk);
   // Killed while it was made: only who may write can roll that back, and must before it reads.
-  const readOnly = disk.files.look(`${layout.database}-journal`) === undefined;
-  const found = disk.databases.open(layout.database, { readOnly });
+  const readOnly = disk.files.look(`${path}-journal`) === undefined;
+  const found = disk.databases.open(path, { readOnly });
   try {
-    checkVersion(found, layout.database);
+    checkVersion(found, path);
   } finally {
     found.close();
   }
-  const database = disk.databases.open(layout.database);
+  const database = disk.databases.open(path);
   try {
     database.exec(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; " +

@@ -32,7 +32,7 @@ import type { Operation } from "./engine.ts";
 import { LARGE, Layout } from "./layout.ts";
 import type { Times } from "./look.ts";
 import { type Order, type Ordered, wholeOrder } from "./orders.ts";
-import type { ReaderAnswers, ReaderQuestion } from "./reader.ts";
+import { type ReaderThread, Reading } from "./reading.ts";
 import type { SweptPart } from "./sweep.ts";
 import { View } from "./view.ts";
 import type { Notice, WriterAnswer, WriterQuestion } from "./writer.ts";
@@ -45,7 +45,7 @@ export interface StoreParts {
   readonly log: Log;
   readonly files: Files;
   startWriter(): Thread<WriterQuestion, WriterAnswer>;
-  startReader(): Thread<ReaderQuestion, ReaderAnswers[keyof ReaderAnswers]>;
+  startReader(): ReaderThread;
 }
 
 /** A command of the command line is noticed within this time. */
@@ -55,12 +55,12 @@ const SPACE_AGE = 1_000;
 export class SqliteStore implements Store {
   readonly #parts: StoreParts;
   readonly #layout: Layout;
+  readonly #reading: Reading;
   readonly #writer: Thread<WriterQuestion, WriterAnswer>;
   readonly #batches: Batches;
   readonly #view: View | undefined;
   readonly #timeAtStart: number;
   readonly #monotonicAtStart: number;
-  #reader: ReturnType<StoreParts["startReader"]> | undefined;
   #space: (Space & { readonly at: number }) | undefined;
   #news: () => void = () => {};
   #cancelPoll: () => void = () => {};
@@ -75,6 +75,7 @@ export class SqliteStore implements Store {
     this.#parts = parts;
     this.#layout = new Layout(parts.folder);
     this.#writer = writer;
+    this.#reading = new Reading(parts.folder, parts.startReader);
     this.#timeAtStart = opened.time;
     this.#monotonicAtStart = monotonicAtStart;
     const times = () => this.#times();
@@ -102,7 +103,7 @@ export class SqliteStore implements Store {
       ...this.#parts,
       time: () => this.time(),
       idleFor: () => this.#batches.idleFor(),
-      write: (after, most) => this.#read({ kind: "name", after, most }),
+      write: (after, most) => this.#reading.ask({ kind: "name", after, most }),
       release: (until) => this.#batches.put(() => ({ kind: "named", until })),
       damaged: (message) => this.#quarantine(message, "its octets are not those that were stored"),
     }, opened);
@@ -174,7 +175,7 @@ export class SqliteStore implements Store {
   }
 
   async content(message: number): Promise<Content> {
-    const found = await this.#read({ kind: "content", message });
+    const found = await this.#reading.ask({ kind: "content", message });
     if ("octets" in found) return { chunks: [found.octets], size: found.octets.length };
     if ("gone" in found) throw new StoreError(`read message ${message}: it has left the queue`);
     await this.#quarantine(message, found.damaged);
@@ -192,11 +193,11 @@ export class SqliteStore implements Store {
   }
 
   list(filter: Filter): Promise<readonly MessageRow[]> {
-    return this.#read({ kind: "list", filter, times: this.#times() });
+    return this.#reading.ask({ kind: "list", filter, times: this.#times() });
   }
 
   show(id: string): Promise<ShownMessage | undefined> {
-    return this.#read({ kind: "show", id, times: this.#times() });
+    return this.#reading.ask({ kind: "show", id, times: this.#times() });
   }
 
   hold = (which: Selection): Promise<Changed> => this.#order("hold", which);
@@ -228,11 +229,11 @@ export class SqliteStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
-    return { ...await this.#read({ kind: "tally" }), lag: this.#view?.lag ?? 0 };
+    return { ...await this.#reading.ask({ kind: "tally" }), lag: this.#view?.lag ?? 0 };
   }
 
   queuedBy(client: Client): Promise<number> {
-    return this.#read({ kind: "queuedBy", owner: ownerOf(client) });
+    return this.#reading.ask({ kind: "queuedBy", owner: ownerOf(client) });
   }
 
   space(): Space {
@@ -245,7 +246,7 @@ export class SqliteStore implements Store {
   }
 
   backup(folder: string): Promise<void> {
-    return this.#read({ kind: "backup", folder });
+    return this.#reading.ask({ kind: "backup", folder });
   }
 
   onNews(call: () => void): void {
@@ -256,19 +257,9 @@ export class SqliteStore implements Store {
     this.#closed = true;
     this.#cancelPoll();
     this.#view?.close();
-    this.#reader?.end();
+    this.#reading.end();
     await this.#writer.ask({ kind: "close" });
     this.#writer.end();
-  }
-
-  #read<Question extends ReaderQuestion>(
-    question: Question,
-  ): Promise<ReaderAnswers[Question["kind"]]> {
-    if (this.#reader === undefined) {
-      this.#reader = this.#parts.startReader();
-      void this.#reader.ask({ kind: "open", folder: this.#parts.folder }).catch(() => {});
-    }
-    return this.#reader.ask(question) as Promise<ReaderAnswers[Question["kind"]]>;
   }
 
   #poll(): void {
@@ -288,6 +279,7 @@ export class SqliteStore implements Store {
       case "not removed":
         return log("error", "file not removed", { path: notice.path, why: notice.why });
       case "salvaged":
+        this.#reading.openAnew();
         return log("error", "damaged store set aside", { ...notice.salvaged });
     }
   }

@@ -13,7 +13,7 @@ import { SpoolError } from "../ports/store.ts";
 import { Engine, type Operation, type Result, WriteError } from "./engine.ts";
 import { Layout } from "./layout.ts";
 import { type Times, timeSince } from "./look.ts";
-import { salvage, type Salvaged } from "./salvage.ts";
+import { finishSalvage, salvage, type Salvaged } from "./salvage.ts";
 import { lock, openDatabase, prepareFolder } from "./spool.ts";
 
 export type WriterQuestion =
@@ -125,10 +125,11 @@ export class Writer {
   #open(): Engine {
     const { databases } = this.#disk;
     const open = () => {
-      const database = openDatabase(this.#layout, this.#disk);
+      const database = openDatabase(this.#layout.database, this.#disk);
       return new Engine(database, this.#layout, this.#disk, { viewed: this.#viewed });
     };
     try {
+      finishSalvage(this.#layout, this.#disk);
       this.#engine = open();
     } catch (error) {
       if (databases.failure(error) !== "corrupt") throw error;

@@ -36,7 +36,7 @@ try {
 function fill(): void {
   const layout = new Layout(spool);
   prepareFolder(layout, disk);
-  const database = openDatabase(layout, disk);
+  const database = openDatabase(layout.database, disk);
   database.exec("PRAGMA synchronous=OFF");
   const engine = new Engine(database, layout, disk, { viewed: false });
   const text = "Subject: bench\r\n\r\n" + "x".repeat(1_000) + "\r\n";

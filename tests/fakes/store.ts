@@ -49,7 +49,7 @@ export class TestStore implements AsyncDisposable {
   /** Another process, as a command of the command line is. */
   static command(folder: string): { release(ids: string[]): void; close(): void } {
     const layout = new Layout(folder);
-    const engine = new Engine(openDatabase(layout, disk), layout, disk, { viewed: false });
+    const engine = new Engine(openDatabase(layout.database, disk), layout, disk, { viewed: false });
     return {
       release(ids) {
         const operation = { kind: "order", order: "release", which: { ids } } as const;
