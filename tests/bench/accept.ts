@@ -127,7 +127,7 @@ async function burst(port: number, kind: Kind, messages: number): Promise<number
   const command = new Deno.Command(source!, {
     args: [
       ...["-s", `${SESSIONS}`, "-l", `${SIZE}`, "-m", `${messages}`],
-      ...["-f", "a@example.com", "-t", "b@example.net"],
+      ...["-f", "a@example.com", "-t", "b@example.invalid"],
       ...(kind === "reused" ? ["-d"] : []),
       `127.0.0.1:${port}`,
     ],

@@ -157,7 +157,6 @@ smtpd_client_message_rate_limit = 0
 notify_classes =
 smtpd_peername_lookup = no
 in_flow_delay = 0
-max_use = 100000
 ${isHeard() ? LOG_OF_ITS_OWN(folder) : ""}`;
 
 /** Without a system log, lines come to nothing at no cost; else they shall not fill it. */

@@ -83,7 +83,12 @@ export class Daemon implements AsyncDisposable {
       }).spawn(),
       folder,
     );
-    if (!silent) await daemon.says(/^Kept /m);
+    try {
+      if (!silent) await daemon.says(/^Kept /m);
+    } catch (error) {
+      await daemon[Symbol.asyncDispose]();
+      throw error;
+    }
     return daemon;
   }
 
