@@ -57,12 +57,11 @@ export class Commits {
   readonly #lastNumber;
   readonly #addMessage;
   readonly #addRecipient;
-  readonly #keepLastNumber;
   readonly #byId;
   readonly #states;
   readonly #removeRecipients;
   readonly #removeMessage;
-  /** Of the last message of this transaction; none: not known yet. */
+  /** Of the last message; none: not known yet. Nobody but the daemon adds any. */
   #last: number | undefined;
 
   constructor(database: Database, ledger: Ledger, checksum: Disk["checksum"]) {
@@ -82,7 +81,6 @@ export class Commits {
     );
     this.#removeRecipients = database.prepare("DELETE FROM recipient WHERE message = ?");
     this.#removeMessage = database.prepare("DELETE FROM message WHERE number = ?");
-    this.#keepLastNumber = database.prepare("UPDATE tally SET last_number = ?");
   }
 
   /** The number it got. */
@@ -131,7 +129,8 @@ export class Commits {
   /** Numbers grow for ever, also where the last messages have been removed. */
   #nextNumber(): number {
     this.#last ??= Number(this.#lastNumber.get()!.last_number);
-    return ++this.#last;
+    this.#ledger.lastNumber(++this.#last);
+    return this.#last;
   }
 
   /** As if it had never been added. */
@@ -147,9 +146,8 @@ export class Commits {
     this.#removeMessage.run(number);
   }
 
-  /** At the end of the transaction, however it ends. */
-  end({ kept }: { kept: boolean }): void {
-    if (kept && this.#last !== undefined) this.#keepLastNumber.run(this.#last);
+  /** The transaction came to nothing. */
+  undo(): void {
     this.#last = undefined;
   }
 }

@@ -127,7 +127,6 @@ export class Engine {
       this.#begin.run();
       begun = true;
       const results = operations.map((operation) => this.#carryOut(operation, octets, times));
-      this.#commits.end({ kept: true });
       this.#ledger.write(times);
       this.#commit.run();
       kept = true;
@@ -138,7 +137,7 @@ export class Engine {
   }
 
   #undo(): void {
-    this.#commits.end({ kept: false });
+    this.#commits.undo();
     this.#ledger.clear();
     try {
       this.#rollback.run();

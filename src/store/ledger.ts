@@ -4,7 +4,7 @@
  * transaction, so that a message costs no more for them than a batch does.
  */
 
-import type { Database } from "../ports/database.ts";
+import type { Database, Statement } from "../ports/database.ts";
 import type { RecipientState, Tally } from "../ports/store.ts";
 import { isQueued } from "./rows.ts";
 
@@ -14,6 +14,8 @@ export class Ledger {
   readonly #tally = new Map<keyof Tally, number>();
   readonly #owners = new Map<string, number>();
   readonly #due = new Map<string, number>();
+  #lastNumber: number | undefined;
+  readonly #updates = new Map<string, Statement>();
   readonly #queued;
   readonly #addOwner;
   readonly #forgetOwner;
@@ -35,6 +37,11 @@ export class Ledger {
 
   count(name: keyof Tally, recipients: number): void {
     add(this.#tally, name, recipients);
+  }
+
+  /** Of the last message that there ever was. */
+  lastNumber(number: number): void {
+    this.#lastNumber = number;
   }
 
   /** Recipients of a client change their state; new ones come from nowhere. */
@@ -71,13 +78,31 @@ export class Ledger {
       if (recipients < 0) this.#forgetOwner.run(owner);
     }
     for (const [domain, due] of this.#due) this.#bringForward.run(domain, due);
-    const changes = [...this.#tally].map(([name, n]) => `${name} = ${name} + ${n}`);
-    if (this.#keepsTime) changes.push(`seen_time = ${time}`, `seen_wall = ${wall}`);
-    if (changes.length > 0) this.#database.exec(`UPDATE tally SET ${changes.join()}`);
+    this.#writeTally(time, wall);
     this.clear();
   }
 
+  #writeTally(time: number, wall: number): void {
+    const changes = [...this.#tally.keys()].map((name) => `${name} = ${name} + ?`);
+    const values = [...this.#tally.values()];
+    if (this.#lastNumber !== undefined) {
+      changes.push("last_number = ?");
+      values.push(this.#lastNumber);
+    }
+    if (this.#keepsTime) {
+      changes.push("seen_time = ?", "seen_wall = ?");
+      values.push(time, wall);
+    }
+    if (changes.length === 0) return;
+    const sql = `UPDATE tally SET ${changes.join()}`;
+    // Of the many there could be, few are: most transactions only take messages.
+    let update = this.#updates.get(sql);
+    if (update === undefined) this.#updates.set(sql, update = this.#database.prepare(sql));
+    update.run(...values);
+  }
+
   clear(): void {
+    this.#lastNumber = undefined;
     this.#tally.clear();
     this.#owners.clear();
     this.#due.clear();
