@@ -10,7 +10,7 @@ const PATIENCE = 10_000;
 const FAILURES: readonly (readonly [RegExp, DatabaseFailure])[] = [
   [/database or disk is full/, "full"],
   [/disk I\/O error|unable to open database/, "disk"],
-  [/malformed|not a database|corrupt/, "corrupt"],
+  [/malformed|not a database|corrupt|no such (table|column|index)/, "corrupt"],
   [/is locked|is busy/, "locked"],
 ];
 

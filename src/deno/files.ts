@@ -46,6 +46,18 @@ const files: Files = {
   // O_EXCL: a link that somebody planted is not followed.
   write: (path, octets) => Deno.writeFileSync(path, octets, { createNew: true, mode: OWNERS_FILE }),
   read: (path) => Deno.readFileSync(path),
+  part(path, at, length) {
+    using file = Deno.openSync(path, { read: true });
+    file.seekSync(at, Deno.SeekMode.Start);
+    const octets = new Uint8Array(length);
+    let size = 0;
+    while (size < length) {
+      const count = file.readSync(octets.subarray(size));
+      if (count === null) break;
+      size += count;
+    }
+    return octets.subarray(0, size);
+  },
   link: (from, to) => Deno.linkSync(from, to),
   copy(from, to) {
     using file = Deno.openSync(from, { read: true });

@@ -2,7 +2,7 @@
 
 /// <reference lib="deno.worker" />
 
-import type { Thread } from "../ports/thread.ts";
+import { type Thread, ThreadEndedError } from "../ports/thread.ts";
 
 /** What a worker sends back for each question, in their order. */
 type Told = { readonly answer: unknown } | { readonly failure: string };
@@ -23,7 +23,7 @@ export function startThread<Question, Answer>(name: string): Thread<Question, An
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    end(new Error(`thread ${name} ended: ${event.message}`));
+    end(new ThreadEndedError(`thread ${name} ended: ${event.message}`));
   };
   return {
     ask(question, given = []) {
@@ -35,7 +35,7 @@ export function startThread<Question, Answer>(name: string): Thread<Question, An
     },
     end() {
       worker.terminate();
-      end(new Error(`thread ${name} ended: it was told to`));
+      end(new ThreadEndedError(`thread ${name} ended: it was told to`));
     },
   };
 }

@@ -34,6 +34,8 @@ export interface Files {
   /** Makes a file; throws where one is there already. */
   write(path: string, octets: Uint8Array): void;
   read(path: string): Uint8Array<ArrayBuffer>;
+  /** Octets from a place in a file on; fewer where it ends. */
+  part(path: string, at: number, length: number): Uint8Array<ArrayBuffer>;
   link(from: string, to: string): void;
   /** Octets and all, made stable; throws where there is one already. */
   copy(from: string, to: string): void;

@@ -1,6 +1,11 @@
 /** A thread of its own, which answers questions one after the other. */
 export interface Thread<Question, Answer> {
-  /** Buffers that are given over are gone here. Rejects where the thread has ended. */
+  /** Buffers that are given over are gone here. Rejects with a ThreadEndedError where it has. */
   ask(question: Question, given?: readonly ArrayBuffer[]): Promise<Answer>;
   end(): void;
+}
+
+/** The thread could not be started, or has broken; it answers nothing any more. */
+export class ThreadEndedError extends Error {
+  override name = "ThreadEndedError";
 }

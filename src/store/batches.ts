@@ -86,6 +86,7 @@ export class Batches {
     try {
       const question = this.#pack(batch);
       const answer = await this.#writer.ask(question, [question.octets.buffer as ArrayBuffer]);
+      if (answer.kind === "failed") { for (const notice of answer.notices) this.#notice(notice); }
       if (answer.kind === "written") {
         for (const [i, { resolve, reject }] of batch.entries()) {
           settle(answer.results[i], resolve, reject);

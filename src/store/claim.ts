@@ -2,7 +2,8 @@
  * Hands out what is due: by destination, each as much as is fair, the longest due first.
  *
  * Promises: a claim costs no more however long the queue is, or the backlog of one
- * destination; what nobody settles within its lease is handed out again.
+ * destination; what nobody settles within its lease is handed out again; a message whose row
+ * makes no sense is set aside, and delays no other.
  */
 
 import type { Database, Row } from "../ports/database.ts";
@@ -22,7 +23,18 @@ export function share(free: number, busy: number, most: number): number {
   return Math.max(0, Math.min(most - busy, fair));
 }
 
+/** What was handed out, and messages that are not as they were written. */
+export interface ClaimedPart extends Claimed {
+  readonly damaged: readonly Damage[];
+}
+
+export interface Damage {
+  readonly message: number;
+  readonly reason: string;
+}
+
 export class Claims {
+  readonly #setAside: (damage: Damage) => void;
   readonly #destinations;
   readonly #recipients;
   readonly #message;
@@ -34,7 +46,8 @@ export class Claims {
   readonly #leased;
   readonly #endLeases;
 
-  constructor(database: Database) {
+  constructor(database: Database, setAside: (damage: Damage) => void) {
+    this.#setAside = setAside;
     const prepare = (sql: string) => database.prepare(sql);
     this.#destinations = prepare(
       "SELECT domain FROM destination WHERE due <= ? ORDER BY due LIMIT ?",
@@ -56,13 +69,16 @@ export class Claims {
     this.#forget = prepare("DELETE FROM destination WHERE domain = ?");
     this.#next = prepare("SELECT min(due) AS due FROM destination WHERE due > ?");
     this.#leased = prepare(
-      "SELECT DISTINCT domain FROM recipient WHERE lease IS NOT NULL AND state = 0",
+      // Left to itself the engine would look at every recipient that is queued.
+      "SELECT DISTINCT domain FROM recipient INDEXED BY recipient_lease " +
+        "WHERE lease IS NOT NULL AND state = 0",
     );
     this.#endLeases = prepare("UPDATE recipient SET lease = NULL, due = ? WHERE lease IS NOT NULL");
   }
 
-  claim({ free, perDestination, busy, lease }: ClaimRequest, time: number): Claimed {
+  claim({ free, perDestination, busy, lease }: ClaimRequest, time: number): ClaimedPart {
     const until = time + lease;
+    const damaged: Damage[] = [];
     const inUse = new Map(busy);
     const claims: Claim[] = [];
     let left = free;
@@ -74,7 +90,7 @@ export class Claims {
         const used = inUse.get(domain) ?? 0;
         const most = share(left, used, perDestination);
         if (most === 0) continue;
-        const found = this.#claimOf(domain, most, time, until);
+        const found = this.#claimOf(domain, most, { time, until, damaged });
         if (found.length === 0) again = true;
         claims.push(...found);
         inUse.set(domain, used + found.length);
@@ -82,10 +98,14 @@ export class Claims {
       }
     }
     const next = this.#next.get(time)?.due ?? null;
-    return { claims, next: next === null ? undefined : Number(next) };
+    return { claims, next: next === null ? undefined : Number(next), damaged };
   }
 
-  #claimOf(domain: string, most: number, time: number, until: number): Claim[] {
+  #claimOf(
+    domain: string,
+    most: number,
+    { time, until, damaged }: { time: number; until: number; damaged: Damage[] },
+  ): Claim[] {
     const groups: Row[][] = [];
     for (const row of this.#recipients.iterate(domain, time)) {
       const group = groups.at(-1);
@@ -97,32 +117,31 @@ export class Claims {
       else if (groups.length === most) break;
       else groups.push([row]);
     }
-    const claims = groups.map((group) => this.#claimFor(domain, group, until));
+    const claims = groups.flatMap((group) => {
+      const claim = this.#claimFor(domain, group, until);
+      if (!("reason" in claim)) return [claim];
+      this.#setAside(claim);
+      damaged.push(claim);
+      return [];
+    });
     const { due } = this.#earliest.get(domain)!;
     if (due === null) this.#forget.run(domain);
     else this.#setDue.run(due, domain);
     return claims;
   }
 
-  #claimFor(domain: string, group: readonly Row[], lease: number): Claim {
+  #claimFor(domain: string, group: readonly Row[], lease: number): Claim | Damage {
     const message = Number(group[0].message);
+    const row = this.#message.get(message);
+    if (row === undefined) return { message, reason: "its row is missing" };
+    let claim: Claim;
+    try {
+      claim = { message, domain, lease, ...claimFrom(row, group) };
+    } catch (error) {
+      return { message, reason: `its row cannot be read: ${error}` };
+    }
     for (const { position } of group) this.#lease.run(lease, lease, message, position);
-    const row = this.#message.get(message)!;
-    return {
-      message,
-      id: String(row.id),
-      domain,
-      sender: senderOf(row),
-      size: Number(row.size),
-      enteredAt: Number(row.entered_at),
-      lease,
-      recipients: group.map((recipient) => ({
-        ...recipientOf(recipient),
-        position: Number(recipient.position),
-        attempts: Number(recipient.attempts),
-        delayTold: recipient.delay_told === 1,
-      })),
-    };
+    return claim;
   }
 
   /** When a daemon starts, whoever had leases is dead. The destinations with some. */
@@ -131,4 +150,19 @@ export class Claims {
     if (domains.length > 0) this.#endLeases.run(time);
     return domains;
   }
+}
+
+function claimFrom(row: Row, group: readonly Row[]) {
+  return {
+    id: String(row.id),
+    sender: senderOf(row),
+    size: Number(row.size),
+    enteredAt: Number(row.entered_at),
+    recipients: group.map((recipient) => ({
+      ...recipientOf(recipient),
+      position: Number(recipient.position),
+      attempts: Number(recipient.attempts),
+      delayTold: recipient.delay_told === 1,
+    })),
+  };
 }

@@ -89,8 +89,11 @@ export class Engine {
     this.#disk = disk;
     this.#ledger = new Ledger(database, { keepsTime });
     this.#commits = new Commits(database, this.#ledger, disk.checksum);
-    this.#claims = new Claims(database);
     this.#settlements = new Settlements(database, this.#ledger, { viewed });
+    this.#claims = new Claims(
+      database,
+      ({ message, reason }) => this.#settlements.quarantine(message, reason),
+    );
     this.#orders = new Orders(database, this.#ledger, this.#settlements);
     this.#sweeps = new Sweeps(database, layout, disk);
     this.looks = new Looks(database);
@@ -127,12 +130,22 @@ export class Engine {
       this.#begin.run();
       begun = true;
       const results = operations.map((operation) => this.#carryOut(operation, octets, times));
-      this.#ledger.write(times);
-      this.#commit.run();
+      this.#end(times);
       kept = true;
       return { results, released: this.#released };
     } finally {
       if (begun && !kept) this.#undo();
+    }
+  }
+
+  /** What is written here is no operation's own: if it cannot be, the tables are not ours. */
+  #end(times: Times): void {
+    try {
+      this.#ledger.write(times);
+      this.#commit.run();
+    } catch (error) {
+      if (this.#disk.databases.failure(error) !== "other") throw error;
+      throw new Error(`database is corrupt: its sums cannot be written: ${error}`);
     }
   }
 
@@ -195,8 +208,7 @@ export class Engine {
   endLeases(times: Times): void {
     this.#begin.run();
     for (const domain of this.#claims.endLeases(times.time)) this.#ledger.due(domain, times.time);
-    this.#ledger.write(times);
-    this.#commit.run();
+    this.#end(times);
   }
 
   /** Whether another process has written since this was asked last. */

@@ -15,6 +15,9 @@ import type { Disk } from "../ports/files.ts";
 /** Bodies up to this size lie in the database. */
 export const LARGE = 256 * 1024;
 
+/** Of a Date. */
+const LAST_TIME = 8.64e15;
+
 export class Layout {
   readonly database: string;
   /** What is made of a damaged database, until it takes its place. */
@@ -36,7 +39,9 @@ export class Layout {
   }
 
   day(receivedAt: number): string {
-    return `${this.folder}/${new Date(receivedAt).toISOString().slice(0, 10)}`;
+    // What is no time was not written by us; the message may be whole nevertheless.
+    const date = new Date(Math.abs(receivedAt) <= LAST_TIME ? receivedAt : 0);
+    return `${this.folder}/${date.toISOString().slice(0, 10)}`;
   }
 
   /** One for each recipient; such as differ only in case share one. */

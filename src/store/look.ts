@@ -115,14 +115,20 @@ export class Looks {
   }
 
   tally(): Tally {
-    const { last_number: _, named: __, seen_time: ___, seen_wall: ____, ...tally } = this.#tally
-      .get()!;
+    const { last_number: _, named: __, seen_time: ___, seen_wall: ____, ...tally } = this.#sums();
     return tally as unknown as Tally;
+  }
+
+  #sums(): Row {
+    const row = this.#tally.get();
+    // In the words of the engine, which does not know that there must be one.
+    if (row === undefined) throw new Error("database is corrupt: it has no sums");
+    return row;
   }
 
   /** Of the last message, and of the last that has its names. */
   numbers(): { last: number; named: number } {
-    const { last_number, named } = this.#tally.get()!;
+    const { last_number, named } = this.#sums();
     return { last: Number(last_number), named: Number(named) };
   }
 
@@ -132,7 +138,7 @@ export class Looks {
 
   /** When this store was last written to, by its own time and by the clock on the wall. */
   seen(): Times {
-    const { seen_time, seen_wall } = this.#tally.get()!;
+    const { seen_time, seen_wall } = this.#sums();
     return { time: Number(seen_time), wall: Number(seen_wall) };
   }
 }

@@ -19,6 +19,8 @@ export interface Named {
   readonly messages: number;
   /** Messages whose octets are not what was stored. */
   readonly damaged: readonly number[];
+  /** Where something stood that nobody but Dinopost should make, and it did not. */
+  readonly replaced: readonly string[];
   /** Why it did not go on. */
   readonly problem?: string;
 }
@@ -30,12 +32,14 @@ export class Names {
   readonly #addresses;
   /** Folders of days that were looked at and are good. */
   readonly #days = new Set<string>();
+  #replaced: string[] = [];
 
   constructor(database: Database, layout: Layout, disk: Disk) {
     this.#layout = layout;
     this.#disk = disk;
     this.#next = database.prepare(
-      "SELECT number, id, received_at, entered_at, checksum, place, body FROM message WHERE number > ? " +
+      "SELECT number, id, received_at, entered_at, size, checksum, place, body FROM message " +
+        "WHERE number > ? " +
         "ORDER BY number LIMIT ?",
     );
     this.#addresses = database.prepare("SELECT address FROM recipient WHERE message = ?");
@@ -47,6 +51,9 @@ export class Names {
     let reached = 0;
     let messages = 0;
     const damaged: number[] = [];
+    const replaced = this.#replaced = [];
+    // They are looked at anew: one may have been taken away, or something put in its place.
+    this.#days.clear();
     try {
       for (const row of this.#next.iterate(after, most)) {
         const number = Number(row.number);
@@ -56,15 +63,14 @@ export class Names {
         messages++;
       }
     } catch (error) {
-      // A day's folder may have been taken away: it is looked at again.
-      this.#days.clear();
+      if (this.#disk.databases.failure(error) === "corrupt") throw error;
       const problem = error instanceof Error ? error.message : String(error);
-      return { until, reached, messages, damaged, problem };
+      return { until, reached, messages, damaged, replaced, problem };
     }
-    return { until, reached, messages, damaged };
+    return { until, reached, messages, damaged, replaced };
   }
 
-  #writeOne(number: number, { id, received_at, checksum, place, body }: Row): boolean {
+  #writeOne(number: number, { id, received_at, size, checksum, place, body }: Row): boolean {
     if (place === PLACE.gone) return true;
     const receivedAt = Number(received_at);
     const addresses = this.#addresses.all(number).map(({ address }) => String(address));
@@ -72,13 +78,15 @@ export class Names {
     const names = this.#layout.names({ id: String(id), receivedAt, addresses }, digest);
     this.#prepareDay(this.#layout.day(receivedAt));
     if (place === PLACE.file) {
-      for (const name of names) {
-        this.#make(name, () => files.link(this.#layout.body(String(id)), name));
-      }
+      const file = this.#layout.body(String(id));
+      const found = files.look(file);
+      // Else the names of all that came later would wait for it for ever.
+      if (found?.kind !== "file" || found.size !== size) return false;
+      for (const name of names) this.#make(name, () => files.link(file, name));
       return true;
     }
-    const octets = body as Uint8Array;
-    if (this.#disk.checksum(octets) !== checksum) return false;
+    const octets = body instanceof Uint8Array ? body : undefined;
+    if (octets === undefined || this.#disk.checksum(octets) !== checksum) return false;
     const [first, ...others] = names;
     this.#make(first, () => files.write(first, octets));
     for (const name of others) this.#make(name, () => files.link(first, name));
@@ -90,10 +98,22 @@ export class Names {
     try {
       make();
     } catch (error) {
-      if (this.#disk.files.look(name) === undefined) throw error;
-      this.#disk.files.remove(name);
+      const found = this.#disk.files.look(name);
+      if (found === undefined) throw error;
+      if (found.kind === "file") this.#disk.files.remove(name);
+      else this.#setAside(name);
       make();
     }
+  }
+
+  /** Moved and not removed: it may be a folder with something in it. */
+  #setAside(path: string): void {
+    const { files } = this.#disk;
+    const to = `${this.#layout.quarantine}/${path.slice(path.lastIndexOf("/") + 1)}`;
+    let number = 1;
+    while (files.look(`${to}-${number}`) !== undefined) number++;
+    files.rename(path, `${to}-${number}`);
+    this.#replaced.push(path);
   }
 
   #prepareDay(day: string): void {
@@ -101,10 +121,8 @@ export class Names {
     const { files } = this.#disk;
     const found = files.look(day);
     // A link in the place of the folder would lead the mail elsewhere.
-    if (found !== undefined && found.kind !== "folder") files.remove(day);
+    if (found !== undefined && found.kind !== "folder") this.#setAside(day);
     files.makeFolder(day);
-    // Mail of one day comes on that day, but for a few after midnight.
-    if (this.#days.size > 8) this.#days.clear();
     this.#days.add(day);
   }
 }

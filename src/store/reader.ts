@@ -23,6 +23,11 @@ export type ReaderQuestion =
   | { readonly kind: "name"; readonly after: number; readonly most: number }
   | { readonly kind: "backup"; readonly folder: string };
 
+/** The database is damaged; nothing was answered. */
+export interface Corrupt {
+  readonly corrupt: string;
+}
+
 /** The octets of a message, or why they are not to be had. */
 export type Found =
   | { readonly octets: Uint8Array<ArrayBuffer> }
@@ -51,8 +56,8 @@ export class Reader {
     this.#disk = disk;
   }
 
-  /** What went wrong is thrown; the next question is answered by a database opened anew. */
-  answer(question: ReaderQuestion): ReaderAnswers[ReaderQuestion["kind"]] {
+  /** What else went wrong is thrown; the next question is answered by a database opened anew. */
+  answer(question: ReaderQuestion): ReaderAnswers[ReaderQuestion["kind"]] | Corrupt {
     if (question.kind === "open") {
       this.#close();
       this.#layout = new Layout(question.folder);
@@ -62,6 +67,7 @@ export class Reader {
       return this.#answer(question);
     } catch (error) {
       this.#close();
+      if (this.#disk.databases.failure(error) === "corrupt") return { corrupt: String(error) };
       throw error;
     }
   }
@@ -113,8 +119,10 @@ export function content(looks: Looks, message: number, layout: Layout, disk: Dis
   if (row === undefined || row.place === PLACE.gone) return { gone: true };
   const path = layout.body(String(row.id));
   let octets: Uint8Array<ArrayBuffer>;
-  if (row.place === PLACE.row) octets = row.body as Uint8Array<ArrayBuffer>;
-  else {
+  if (row.place === PLACE.row) {
+    if (!(row.body instanceof Uint8Array)) return { damaged: "its octets are missing" };
+    octets = row.body as Uint8Array<ArrayBuffer>;
+  } else {
     const found = disk.files.look(path);
     if (found === undefined) return { damaged: `its file is missing: ${path}` };
     if (found.kind !== "file") return { damaged: `${path} is a ${found.kind}, and not followed` };

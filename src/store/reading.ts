@@ -1,37 +1,85 @@
-/** Asks the thread that reads; it is started when there is first something to be read. */
+/**
+ * Asks the thread that reads; it is started when there is first something to be read, and
+ * another one where that could not be, or has broken. Damage that it meets is salvaged, and
+ * the question asked once more.
+ */
 
-import type { Thread } from "../ports/thread.ts";
-import type { ReaderAnswers, ReaderQuestion } from "./reader.ts";
+import { StoreError } from "../ports/store.ts";
+import { type Thread, ThreadEndedError } from "../ports/thread.ts";
+import type { Corrupt, ReaderAnswers, ReaderQuestion } from "./reader.ts";
 
-export type ReaderThread = Thread<ReaderQuestion, ReaderAnswers[keyof ReaderAnswers]>;
+type Answer = ReaderAnswers[keyof ReaderAnswers];
+
+export type ReaderThread = Thread<ReaderQuestion, Answer | Corrupt>;
 
 export class Reading {
   readonly #folder: string;
   readonly #start: () => ReaderThread;
+  readonly #salvage: () => Promise<void>;
   #reader: ReaderThread | undefined;
+  /** How often another database has taken the place of the one before. */
+  #changes = 0;
+  #salvaging: Promise<void> | undefined;
+  #ended = false;
 
-  constructor(folder: string, start: () => ReaderThread) {
+  constructor(folder: string, start: () => ReaderThread, salvage: () => Promise<void>) {
     this.#folder = folder;
     this.#start = start;
+    this.#salvage = salvage;
   }
 
-  ask<Question extends ReaderQuestion>(
+  async ask<Question extends ReaderQuestion>(
     question: Question,
   ): Promise<ReaderAnswers[Question["kind"]]> {
-    if (this.#reader === undefined) {
-      this.#reader = this.#start();
-      this.openAnew();
+    const changes = this.#changes;
+    let answer = await this.#askOnce(question);
+    if (isCorrupt(answer)) {
+      // Nothing is wrong with a database that has taken its place meanwhile.
+      if (changes === this.#changes) await this.#salvageOnce();
+      answer = await this.#askOnce(question);
     }
-    return this.#reader.ask(question) as Promise<ReaderAnswers[Question["kind"]]>;
+    if (isCorrupt(answer)) throw new StoreError(`read: ${answer.corrupt}`);
+    return answer as ReaderAnswers[Question["kind"]];
+  }
+
+  #salvageOnce(): Promise<void> {
+    return this.#salvaging ??= this.#salvage().finally(() => this.#salvaging = undefined);
+  }
+
+  async #askOnce(question: ReaderQuestion): Promise<Answer | Corrupt> {
+    const reader = this.#reader ?? this.#begin();
+    try {
+      return await reader.ask(question);
+    } catch (error) {
+      const hasBroken = error instanceof ThreadEndedError && !this.#ended;
+      if (hasBroken && this.#reader === reader) this.#reader = undefined;
+      throw error;
+    }
+  }
+
+  #begin(): ReaderThread {
+    this.#reader = this.#start();
+    this.#open();
+    return this.#reader;
   }
 
   /** Another database has taken the place of the one it has open. */
   openAnew(): void {
+    this.#changes++;
+    this.#open();
+  }
+
+  #open(): void {
     // Whether it could shows with the next question.
     void this.#reader?.ask({ kind: "open", folder: this.#folder }).catch(() => {});
   }
 
   end(): void {
+    this.#ended = true;
     this.#reader?.end();
   }
+}
+
+function isCorrupt(answer: Answer | Corrupt): answer is Corrupt {
+  return typeof answer === "object" && "corrupt" in answer;
 }

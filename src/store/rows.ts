@@ -26,6 +26,7 @@ export const isQueued = (state: RecipientState): boolean => state === "queued" |
 
 export function mailboxOf(address: string): Mailbox {
   const at = address.lastIndexOf("@");
+  if (at < 0) throw new Error(`${JSON.stringify(address)} is no address`);
   return { local: address.slice(0, at), domain: address.slice(at + 1) };
 }
 

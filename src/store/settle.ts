@@ -43,8 +43,8 @@ export class Settlements {
         "last_error = ?, delay_told = max(delay_told, ?) WHERE message = ? AND position = ?",
     );
     this.#left = prepare(
-      "SELECT r.position, r.state, m.owner FROM recipient r JOIN message m ON m.number = r.message " +
-        "WHERE r.message = ? AND r.state IN (0, 1, 2)",
+      "SELECT r.position, r.state, coalesce(m.owner, '') AS owner FROM recipient r " +
+        "LEFT JOIN message m ON m.number = r.message WHERE r.message = ? AND r.state IN (0, 1, 2)",
     );
     this.#setAside = prepare(
       `UPDATE recipient SET state = ${numberOf("quarantined")}, lease = NULL, last_error = ? ` +

@@ -27,6 +27,7 @@ import {
 import type { Thread } from "../ports/thread.ts";
 import type { Content } from "../smtp/content.ts";
 import { Batches } from "./batches.ts";
+import type { ClaimedPart } from "./claim.ts";
 import { ownerOf, pack } from "./commit.ts";
 import type { Operation } from "./engine.ts";
 import { LARGE, Layout } from "./layout.ts";
@@ -75,7 +76,7 @@ export class SqliteStore implements Store {
     this.#parts = parts;
     this.#layout = new Layout(parts.folder);
     this.#writer = writer;
-    this.#reading = new Reading(parts.folder, parts.startReader);
+    this.#reading = new Reading(parts.folder, parts.startReader, () => this.#salvage());
     this.#timeAtStart = opened.time;
     this.#monotonicAtStart = monotonicAtStart;
     const times = () => this.#times();
@@ -158,7 +159,10 @@ export class SqliteStore implements Store {
   }
 
   async claim(request: ClaimRequest): Promise<Claimed> {
-    return await this.#batches.put(() => ({ kind: "claim", request })) as Claimed;
+    const claimed = await this.#batches.put(() => ({ kind: "claim", request }));
+    const { damaged, ...rest } = claimed as ClaimedPart;
+    for (const damage of damaged) this.#parts.log("error", "message quarantined", { ...damage });
+    return rest;
   }
 
   async settle({ generated, ...settlement }: Settlement): Promise<void> {
@@ -190,6 +194,11 @@ export class SqliteStore implements Store {
       // It is found damaged again when it is tried again.
       this.#parts.log("error", "message not quarantined", { message, error: String(error) });
     }
+  }
+
+  async #salvage(): Promise<void> {
+    const answer = await this.#writer.ask({ kind: "salvage" });
+    if (answer.kind === "salvaged") { for (const notice of answer.notices) this.#notice(notice); }
   }
 
   list(filter: Filter): Promise<readonly MessageRow[]> {

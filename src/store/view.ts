@@ -120,11 +120,10 @@ export class View {
 
   async #writeSome(): Promise<boolean> {
     try {
-      const { until, reached, messages, damaged, problem } = await this.#host.write(
-        this.#until,
-        CHUNK,
-      );
+      const named = await this.#host.write(this.#until, CHUNK);
+      const { until, reached, messages, damaged, replaced, problem } = named;
       for (const message of damaged) this.#host.damaged(message);
+      for (const path of replaced) this.#host.log("warning", "set aside: not ours", { path });
       if (messages > 0) {
         this.#reached = reached;
         this.#moveTo(until);

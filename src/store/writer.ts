@@ -13,7 +13,7 @@ import { SpoolError } from "../ports/store.ts";
 import { Engine, type Operation, type Result, WriteError } from "./engine.ts";
 import { Layout } from "./layout.ts";
 import { type Times, timeSince } from "./look.ts";
-import { finishSalvage, salvage, type Salvaged } from "./salvage.ts";
+import { finishSalvage, isCut, salvage, type Salvaged } from "./salvage.ts";
 import { lock, openDatabase, prepareFolder } from "./spool.ts";
 
 export type WriterQuestion =
@@ -29,6 +29,8 @@ export type WriterQuestion =
     readonly octets: Uint8Array;
     readonly times: Times;
   }
+  /** Whoever reads has met damage. */
+  | { readonly kind: "salvage" }
   | { readonly kind: "poll" }
   | { readonly kind: "close" };
 
@@ -54,7 +56,13 @@ export type WriterAnswer =
     readonly results: readonly Result[];
     readonly notices: readonly Notice[];
   }
-  | { readonly kind: "failed"; readonly full: boolean; readonly why: string }
+  | {
+    readonly kind: "failed";
+    readonly full: boolean;
+    readonly why: string;
+    readonly notices: readonly Notice[];
+  }
+  | { readonly kind: "salvaged"; readonly notices: readonly Notice[] }
   | { readonly kind: "polled"; readonly changed: boolean }
   | { readonly kind: "closed" };
 
@@ -78,6 +86,10 @@ export class Writer {
         return this.#start(question);
       case "write":
         return this.#write(question);
+      case "salvage":
+        this.#poison([]);
+        this.#salvage();
+        return { kind: "salvaged", notices: this.#takeNotices() };
       case "poll":
         return { kind: "polled", changed: this.#poll() };
       case "close":
@@ -93,12 +105,14 @@ export class Writer {
     try {
       prepareFolder(this.#layout, this.#disk);
       this.#lock = lock(this.#layout, this.#disk);
-      const engine = this.#open();
-      const time = timeSince(engine.looks.seen(), wall);
-      engine.endLeases({ time, wall });
-      const { last, named } = engine.looks.numbers();
-      this.#clearBodies(engine, { isNew: last === 0 });
-      return { kind: "opened", time, last, named, notices: this.#takeNotices() };
+      try {
+        return this.#begin(wall);
+      } catch (error) {
+        if (this.#disk.databases.failure(error) !== "corrupt") throw error;
+        this.#poison([]);
+        this.#salvage();
+        return this.#begin(wall);
+      }
     } catch (error) {
       this.#lock?.close();
       const why = error instanceof SpoolError
@@ -107,6 +121,15 @@ export class Writer {
           "permissions, or set SMTP_QUEUE_PATH";
       return { kind: "unusable", why };
     }
+  }
+
+  #begin(wall: number): WriterAnswer {
+    const engine = this.#open();
+    const time = timeSince(engine.looks.seen(), wall);
+    engine.endLeases({ time, wall });
+    const { last, named } = engine.looks.numbers();
+    this.#clearBodies(engine, { isNew: last === 0 });
+    return { kind: "opened", time, last, named, notices: this.#takeNotices() };
   }
 
   /**
@@ -128,12 +151,13 @@ export class Writer {
       const database = openDatabase(this.#layout.database, this.#disk);
       return new Engine(database, this.#layout, this.#disk, { viewed: this.#viewed });
     };
+    finishSalvage(this.#layout, this.#disk);
+    if (isCut(this.#layout, this.#disk)) this.#salvage();
     try {
-      finishSalvage(this.#layout, this.#disk);
       this.#engine = open();
     } catch (error) {
       if (databases.failure(error) !== "corrupt") throw error;
-      this.#notices.push({ about: "salvaged", salvaged: salvage(this.#layout, this.#disk) });
+      this.#salvage();
       this.#engine = open();
     }
     return this.#engine;
@@ -150,8 +174,8 @@ export class Writer {
         ? error.failure
         : this.#disk.databases.failure(error);
       if (failure !== "full" && failure !== "locked") this.#poison(operations);
-      if (failure === "corrupt") this.#setAside();
-      return { kind: "failed", full: failure === "full", why: reasonOf(error) };
+      const why = reasonOf(error) + (failure === "corrupt" ? this.#trySalvage() : "");
+      return { kind: "failed", full: failure === "full", why, notices: this.#takeNotices() };
     }
   }
 
@@ -184,11 +208,17 @@ export class Writer {
     return engine;
   }
 
-  #setAside(): void {
+  #salvage(): void {
+    this.#notices.push({ about: "salvaged", salvaged: salvage(this.#layout, this.#disk) });
+  }
+
+  /** Where the disk fails for this too, it is tried again when the damage is met again. */
+  #trySalvage(): string {
     try {
-      this.#notices.push({ about: "salvaged", salvaged: salvage(this.#layout, this.#disk) });
-    } catch {
-      // The disk fails for this too; it is tried again when the database is opened anew.
+      this.#salvage();
+      return "";
+    } catch (error) {
+      return `: it cannot be set aside: ${reasonOf(error)}`;
     }
   }
 

@@ -43,7 +43,7 @@ export type Event =
 
 /** Calls that never ended, because the process was killed, only begin. */
 export function* events(record: Uint8Array): Generator<Event> {
-  const under_way = new Map<string, Call>();
+  const underway = new Map<string, Call>();
   for (let at = 0; at < record.length;) {
     const end = record.indexOf(LF, at);
     if (end < 0) throw new Error("record of strace: its last line has no end");
@@ -54,19 +54,20 @@ export function* events(record: Uint8Array): Generator<Event> {
     if (line.starts("+++") || line.starts("---")) continue;
     let call: Call;
     if (line.starts("<... ")) {
-      call = under_way.get(thread)!;
+      call = underway.get(thread)!;
       line.until(")");
     } else {
       call = line.call();
       yield { is: "begin", call };
     }
     const ended = line.end();
-    if (ended === undefined) under_way.set(thread, call);
+    if (ended === undefined) underway.set(thread, call);
     else yield { is: "end", call, ...ended };
   }
 }
 
 const LF = 10, QUOTE = 34, BACKSLASH = 92, ZERO = 48, SEVEN = 55;
+const CUT_SHORT = /^ *<(?:unfinished|detached)/;
 const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, v: 11, f: 12 };
 const latin1 = new TextDecoder("latin1");
 
@@ -99,7 +100,7 @@ class Line {
   call(): Call {
     const name = this.until("(");
     const args: (string | Uint8Array)[] = [];
-    while (!this.starts(")") && !this.starts(" <unfinished") && !this.starts("<unfinished")) {
+    while (!this.starts(")") && !this.#isCutShort()) {
       if (this.#at >= this.#octets.length) throw this.#bad();
       args.push(this.#octets[this.#at] === QUOTE ? this.#quoted() : this.#plain());
       if (this.starts(", ")) this.#at += 2;
@@ -108,10 +109,15 @@ class Line {
     return { name, args };
   }
 
+  /** By another thread, or by the end of the process. */
+  #isCutShort(): boolean {
+    return CUT_SHORT.test(this.#text(13));
+  }
+
   /** `) = 3</tmp/x>`, `= -1 ENOENT (…)`, `= 0`; none: it has not ended, or never will. */
   end(): { result: number; path: string | undefined } | undefined {
     const rest = this.#text(this.#octets.length - this.#at).trim();
-    if (rest.endsWith("<unfinished ...>") || /^= (\?|-1 \(errno .*)$/.test(rest)) return undefined;
+    if (CUT_SHORT.test(rest) || /^= (?:\?|-1 \(errno)/.test(rest)) return undefined;
     const found = /^= (-?\d+)(?:<(.*)>)?(?: E[A-Z0-9]+ \(.*\))?$/.exec(rest);
     if (found === null) throw this.#bad();
     return { result: Number(found[1]), path: found[2] };
@@ -123,7 +129,7 @@ class Line {
     for (let angles = 0; this.#at < this.#octets.length; this.#at++) {
       const character = String.fromCharCode(this.#octets[this.#at]);
       if (character === "<") {
-        if (angles === 0 && this.starts("<unfinished")) break;
+        if (angles === 0 && this.#isCutShort()) break;
         angles++;
       } else if (character === ">" && angles > 0) {
         angles--;

@@ -1,0 +1,141 @@
+/**
+ * D5: calls of the system fail while messages come: each is refused, or accepted and whole;
+ * where only its names in the spool cannot be written, that is told. Once the calls succeed
+ * again so does everything else, and after a restart the store has what was answered 250.
+ */
+
+import assert from "node:assert/strict";
+import { Client } from "../fakes/client.ts";
+import { Daemon } from "../fakes/daemon.ts";
+import { TestStore, textOf } from "../fakes/store.ts";
+import { testWith } from "../fakes/tools.ts";
+
+const ACCEPTED = /^250 2\.0\.0 .* ([0-9a-z]+)$/;
+const REFUSED = /^451 4\.3\.0 /;
+const SMALL = 2_000;
+const LARGE = 300_000;
+
+/** Calls of a running process fail for as long as something is done. */
+async function whileFailing(
+  { strace, pid, calls }: { strace: string; pid: number; calls: string },
+  work: () => Promise<void>,
+): Promise<void> {
+  // A call that this system lacks is no matter.
+  const names = calls.split(",").map((name) => `?${name}`).join();
+  const which = [`--trace=${names}`, `--inject=${names}:error=EIO`];
+  const tracer = new Deno.Command(strace, {
+    args: ["-f", "-o", "/dev/null", ...which, "-p", String(pid)],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const told = tracer.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  for (let said = ""; !/ attached /.test(said);) {
+    const { value, done } = await told.read();
+    assert.ok(!done, said);
+    said += value;
+  }
+  try {
+    await work();
+  } finally {
+    tracer.kill("SIGINT");
+    while (!(await told.read()).done);
+    await tracer.status;
+  }
+}
+
+class Sender {
+  /** What was acknowledged, and of which size. */
+  readonly kept = new Map<string, number>();
+
+  constructor(readonly daemon: Daemon) {}
+
+  /** One message to two recipients. */
+  async mail(octets: number): Promise<string> {
+    using client = await Client.greeted(this.daemon.port);
+    await client.ready();
+    await client.ask("RCPT TO:<c@example.net>");
+    await client.ask("DATA");
+    const line = "x".repeat(70) + "\r\n";
+    await client.send("Subject: x\r\n\r\n" + line.repeat(octets / line.length) + ".\r\n");
+    const reply = await client.reply();
+    const [, id] = ACCEPTED.exec(reply) ?? [];
+    if (id !== undefined) this.kept.set(id, octets);
+    return reply;
+  }
+}
+
+/** What was acknowledged is there, whole, and nothing else; `left`: bodies of others. */
+async function check(spool: string, kept: Sender["kept"], left: number): Promise<void> {
+  const bodies = () => [...Deno.readDirSync(`${spool}/bodies`)].map(({ name }) => name).toSorted();
+  const large = [...kept].filter(([, octets]) => octets === LARGE).map(([id]) => id).toSorted();
+  assert.equal(bodies().length, large.length + left);
+  const test = await TestStore.open({ folder: spool });
+  try {
+    const messages = await test.store.list({ limit: 100 });
+    assert.deepEqual(messages.map(({ id }) => id).toSorted(), [...kept.keys()].toSorted());
+    for (const { number, size } of messages) {
+      assert.equal((await textOf(test.store.content(number))).length, size);
+    }
+    assert.deepEqual(bodies(), large);
+    const { accepted, captured } = await test.store.stats();
+    assert.deepEqual([accepted, captured], [kept.size * 2, kept.size * 2]);
+  } finally {
+    await test.close();
+  }
+}
+
+/** What becomes of a small message and of a large one; what is left of them until a start. */
+interface Case {
+  readonly calls: string;
+  readonly small: RegExp;
+  readonly large: RegExp;
+  /** That their names cannot be written is told. */
+  readonly told?: boolean;
+  readonly left?: number;
+}
+
+const CASES: readonly Case[] = [
+  { calls: "openat", small: ACCEPTED, large: REFUSED, told: true },
+  { calls: "link,linkat", small: ACCEPTED, large: ACCEPTED, told: true },
+  { calls: "mkdir,mkdirat,link,linkat", small: ACCEPTED, large: ACCEPTED, told: true },
+  { calls: "rename,renameat,renameat2", small: ACCEPTED, large: ACCEPTED },
+  { calls: "close", small: ACCEPTED, large: ACCEPTED },
+  { calls: "fdatasync", small: ACCEPTED, large: REFUSED },
+  { calls: "pwrite64", small: REFUSED, large: REFUSED },
+  { calls: "pwrite64,openat,ftruncate", small: REFUSED, large: REFUSED },
+  { calls: "fdatasync,unlink,unlinkat", small: ACCEPTED, large: REFUSED, left: 1 },
+];
+
+/** Whoever is not root may trace no process that is not its own child, on most systems. */
+function testTracing(name: string, run: (strace: string) => Promise<void>): void {
+  if (Deno.build.os === "linux" && Deno.uid() === 0) testWith("strace", name, run);
+  else Deno.test({ name: `${name} (skipped: not root)`, ignore: true, fn() {} });
+}
+
+for (const { calls, small, large, told = false, left = 0 } of CASES) {
+  testTracing(`D5 ${calls} fails: refused, or accepted and whole`, async (strace) => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const spool = `${folder}/spool`;
+      await using daemon = await Daemon.start({
+        settings: { SMTP_QUEUE_PATH: spool, SMTP_DEBUG: "false" },
+      });
+      const sender = new Sender(daemon);
+      await whileFailing({ strace, pid: daemon.pid, calls }, async () => {
+        assert.match(await sender.mail(SMALL), small);
+        assert.match(await sender.mail(LARGE), large);
+        assert.match(await sender.mail(SMALL), small);
+        if (told) await daemon.says(/error: names in the spool cannot be written problem=/);
+      });
+      if (told) await daemon.says(/names in the spool are written again/);
+      assert.match(await sender.mail(SMALL), ACCEPTED);
+      assert.match(await sender.mail(LARGE), ACCEPTED);
+      daemon.signal("SIGTERM");
+      assert.equal((await daemon.status).code, 0);
+      await check(spool, sender.kept, left);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
