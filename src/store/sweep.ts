@@ -54,7 +54,10 @@ export class Sweeps {
         this.#disk.digest,
       );
       try {
-        for (const name of [...names, this.#layout.body(String(id))]) this.#disk.files.remove(name);
+        // A link in the place of the folder is not followed: what it leads to is not ours.
+        const isThere = this.#disk.files.look(this.#layout.day(receivedAt))?.kind === "folder";
+        if (isThere) { for (const name of names) this.#disk.files.remove(name); }
+        this.#disk.files.remove(this.#layout.body(String(id)));
       } catch (error) {
         problems.push(`remove names of ${id}: ${error instanceof Error ? error.message : error}`);
         continue;

@@ -12,6 +12,9 @@ import { type Mutant, mutants } from "./list.ts";
 const ROOT = new URL("../..", import.meta.url).pathname;
 const COPIED = ["src", "tests", "deno.json", "deno.lock", "README.md", ".env.example"];
 
+/** For the tests of one file. */
+const SECONDS = 40;
+
 const rows = Deno.args;
 const chosen = mutants.filter(({ row }) => rows.length === 0 || rows.includes(row));
 
@@ -37,7 +40,7 @@ async function survives(
 ): Promise<boolean> {
   const copy = await Deno.makeTempDir();
   try {
-    for (const name of COPIED) await run("cp", ["-r", `${ROOT}${name}`, copy], ROOT);
+    for (const name of COPIED) await run("cp", ["-r", `${ROOT}${name}`, copy], ROOT, SECONDS);
     const path = `${copy}/${file}`;
     const text = await Deno.readTextFile(path);
     const [before, after, ...more] = text.split(find);
@@ -48,7 +51,7 @@ async function survives(
     }
     await Deno.writeTextFile(path, before + put + after);
     const args = ["test", "--quiet", "--no-check", "--fail-fast", "--allow-all", ...tests];
-    return await run(Deno.execPath(), args, copy);
+    return await run(Deno.execPath(), args, copy, SECONDS * tests.length);
   } finally {
     await endAllIn(copy);
     await Deno.remove(copy, { recursive: true });
@@ -56,9 +59,14 @@ async function survives(
 }
 
 /** A mutant may hang its tests: that is a failure too. */
-async function run(program: string, args: string[], cwd: string): Promise<boolean> {
+async function run(
+  program: string,
+  args: string[],
+  cwd: string,
+  seconds: number,
+): Promise<boolean> {
   const command = new Deno.Command("timeout", {
-    args: ["--kill-after=1", "40", program, ...args],
+    args: ["--kill-after=1", String(seconds), program, ...args],
     cwd,
     stdin: "null",
     stdout: "null",
