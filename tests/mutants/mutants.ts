@@ -7,7 +7,8 @@
  * A mutant that survives means a test that cannot fail, or a defence that nothing needs.
  */
 
-import { type Mutant, mutants } from "./list.ts";
+import { mutants } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const COPIED = ["src", "tests", "deno.json", "deno.lock", "README.md", ".env.example"];
