@@ -3,8 +3,9 @@
  * one bad page: the rows of every page that is still what it was, whatever became of the trees
  * above them. The form of the file: https://sqlite.org/fileformat2.html
  *
- * Promises: pages that are free, and what was never committed, are passed over; damage costs
- * the rows on the damaged page, and the end of those that went on there; it is never an error.
+ * Promises: what was never committed is passed over, and so is what was deleted, as far as the
+ * first page still leads to the list of free pages; damage costs the rows on the damaged page,
+ * and the end of those that went on there; it is never an error.
  */
 
 import type { Value } from "../ports/database.ts";

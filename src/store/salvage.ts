@@ -13,7 +13,7 @@ import type { Layout } from "./layout.ts";
 import { readLog } from "./log.ts";
 import { Pages } from "./pages.ts";
 import { Rescue } from "./rescue.ts";
-import { openDatabase, prepareFolder } from "./spool.ts";
+import { checkFile, openDatabase, prepareFolder } from "./spool.ts";
 
 export interface Salvaged {
   /** Messages that are in the new database. */
@@ -51,6 +51,7 @@ export function salvage(layout: Layout, disk: Disk): Salvaged {
 export function finishSalvage(layout: Layout, { files }: Disk): string | undefined {
   const { database, salvaged, quarantine, folder } = layout;
   if (files.look(salvaged) === undefined) return undefined;
+  checkFile(salvaged, { files });
   const taken = new Set(files.names(quarantine));
   let number = 1;
   while (taken.has(`queue-${number}.db`)) number++;

@@ -89,6 +89,7 @@ export function isServed(layout: Layout, disk: Disk): boolean {
 /** Throws a SpoolError where it must be left alone. */
 export function openDatabase(path: string, disk: Disk): Database {
   ensureFile(path, disk);
+  for (const suffix of ["-wal", "-shm", "-journal"]) checkFile(path + suffix, disk);
   // Killed while it was made: only who may write can roll that back, and must before it reads.
   const readOnly = disk.files.look(`${path}-journal`) === undefined;
   const found = disk.databases.open(path, { readOnly });
@@ -126,7 +127,14 @@ function ensureFile(path: string, { files }: Disk): void {
       if (files.look(path) === undefined) throw error;
     }
     files.syncFolder(folder);
-  } else if (found.kind !== "file" || found.links > 1) {
+  } else checkFile(path, { files });
+}
+
+/** What is there must be a file of ours, and no way to one that is elsewhere. */
+export function checkFile(path: string, { files }: Pick<Disk, "files">): void {
+  const found = files.look(path);
+  if (found === undefined) return;
+  if (found.kind !== "file" || found.links > 1) {
     const kind = found.kind === "file" ? "file with another name elsewhere" : found.kind;
     throw new SpoolError(`open ${path}: it is a ${kind}, which nobody but Dinopost should make`);
   }

@@ -139,8 +139,12 @@ export class SqliteStore implements Store {
   }
 
   async #keepFile(id: string, { chunks }: Content): Promise<number> {
+    const { files } = this.#parts;
+    const { bodies } = this.#layout;
     try {
-      return await this.#parts.files.keep(this.#layout.body(id), chunks);
+      // A link that has taken its place since the start would lead the mail elsewhere.
+      if (files.look(bodies)?.kind !== "folder") throw new Error(`${bodies} is not a folder`);
+      return await files.keep(this.#layout.body(id), chunks);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       // What systems say when there is no room, on the disk or for one more file.

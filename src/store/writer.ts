@@ -36,7 +36,8 @@ export type WriterQuestion =
 
 /** What happened besides, for the log. */
 export type Notice =
-  | { readonly about: "salvaged"; readonly salvaged: Salvaged }
+  /** By the process before, it may be, which told nobody how much. */
+  | { readonly about: "salvaged"; readonly salvaged: Salvaged | Pick<Salvaged, "path"> }
   | { readonly about: "opened anew" }
   | { readonly about: "not removed"; readonly path: string; readonly why: string };
 
@@ -151,7 +152,8 @@ export class Writer {
       const database = openDatabase(this.#layout.database, this.#disk);
       return new Engine(database, this.#layout, this.#disk, { viewed: this.#viewed });
     };
-    finishSalvage(this.#layout, this.#disk);
+    const path = finishSalvage(this.#layout, this.#disk);
+    if (path !== undefined) this.#notices.push({ about: "salvaged", salvaged: { path } });
     if (isCut(this.#layout, this.#disk)) this.#salvage();
     try {
       this.#engine = open();

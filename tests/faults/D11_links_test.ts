@@ -123,3 +123,55 @@ Deno.test("D11 a link that has taken the place of a body is not read", async () 
   assert.equal((await test.store.stats()).quarantined, 1);
   target.assertUntouched();
 });
+
+for (const [what, plant] of Object.entries(plants)) {
+  for (const name of ["queue.db-wal", "queue.db-shm", "queue.db-journal", "salvaged.db"]) {
+    Deno.test(`D11 ${what} for ${name} is refused, the database stays`, async () => {
+      await using target = await elsewhere();
+      await using test = await TestStore.open();
+      await test.close();
+      plant(target.file, `${test.folder}/${name}`);
+      await assert.rejects(test.reopen(), new RegExp(`${name}: it is a (link|file with another)`));
+      target.assertUntouched();
+      assert.ok(Deno.lstatSync(`${test.folder}/queue.db`).size > 0);
+    });
+  }
+}
+
+Deno.test("D11 a link that takes the place of bodies/ while running is not followed", async () => {
+  await using target = await elsewhere();
+  await using test = await TestStore.open();
+  await Deno.remove(`${test.folder}/bodies`);
+  await Deno.symlink(target.folder, `${test.folder}/bodies`);
+  await assert.rejects(test.store.commit(entryOf({ text: LARGE })), /bodies is not a folder/);
+  await test.store.commit(entryOf());
+  target.assertUntouched();
+});
+
+Deno.test("D11 a link that takes the place of a day while running is not followed", async () => {
+  await using target = await elsewhere();
+  await using test = await TestStore.open({ viewed: true });
+  for (const id of ["zz", "aa"]) {
+    await test.store.commit(entryOf({ id, receivedAt }));
+    while ((await test.store.stats()).lag > 0);
+    if (id === "aa") break;
+    await Deno.rename(`${test.folder}/${DAY}`, `${test.folder}/away`);
+    await Deno.symlink(target.folder, `${test.folder}/${DAY}`);
+  }
+  assert.ok(Deno.lstatSync(`${test.folder}/${DAY}/${NAME}`).isFile);
+  target.assertUntouched();
+});
+
+Deno.test("D11 a folder in the place of a name is set aside with what is in it", async () => {
+  await using test = await TestStore.open({ viewed: true });
+  const path = `${test.folder}/${DAY}/${NAME}`;
+  await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(`${path}/x`, TREASURE);
+  await test.store.commit(entryOf({ id: "aa", receivedAt }));
+  while ((await test.store.stats()).lag > 0);
+  assert.ok(Deno.lstatSync(path).isFile);
+  assert.ok(
+    test.logged.some(({ event, fields }) => /^set aside/.test(event) && fields.path === path),
+  );
+  assert.equal(Deno.readTextFileSync(`${test.folder}/quarantine/${NAME}-1/x`), TREASURE);
+});

@@ -2,12 +2,15 @@
  * D5: calls of the system fail while messages come: each is refused, or accepted and whole;
  * where only its names in the spool cannot be written, that is told. Once the calls succeed
  * again so does everything else, and after a restart the store has what was answered 250.
+ * What is salvaged of a damaged database is there wherever that was cut short.
  */
 
 import assert from "node:assert/strict";
+import { disk } from "../../src/deno/files.ts";
+import { Writer } from "../../src/store/writer.ts";
 import { Client } from "../fakes/client.ts";
 import { Daemon } from "../fakes/daemon.ts";
-import { TestStore, textOf } from "../fakes/store.ts";
+import { entryOf, TestStore, textOf } from "../fakes/store.ts";
 import { testWith } from "../fakes/tools.ts";
 
 const ACCEPTED = /^250 2\.0\.0 .* ([0-9a-z]+)$/;
@@ -139,3 +142,52 @@ for (const { calls, small, large, told = false, left = 0 } of CASES) {
     }
   });
 }
+
+/** A disk on which nothing can be done any more after so many changes. */
+function dyingAfter(changes: number): typeof disk {
+  const check = () => {
+    if (--changes < 0) throw new Error("killed");
+  };
+  const { rename, remove, syncFolder, write } = disk.files;
+  const dying = {
+    rename: (...args: Parameters<typeof rename>) => (check(), rename(...args)),
+    remove: (...args: Parameters<typeof remove>) => (check(), remove(...args)),
+    syncFolder: (...args: Parameters<typeof syncFolder>) => (check(), syncFolder(...args)),
+    write: (...args: Parameters<typeof write>) => (check(), write(...args)),
+  };
+  return { ...disk, files: { ...disk.files, ...dying } };
+}
+
+Deno.test("D5 a salvage that is cut short anywhere is made anew, or goes on", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const damaged = `${folder}/damaged`;
+    const test = await TestStore.open({ folder: damaged });
+    for (let i = 0; i < 20; i++) await test.store.commit(entryOf({ id: `m${i}` }));
+    await test.close();
+    const garbage = new Uint8Array(100).fill(77);
+    using file = Deno.openSync(`${damaged}/queue.db`, { write: true });
+    file.writeSync(garbage);
+    let cuts = 0;
+    for (let isCut = true; isCut; cuts++) {
+      const spool = `${folder}/${cuts}`;
+      await new Deno.Command("cp", { args: ["-r", damaged, spool] }).output();
+      const writer = new Writer(dyingAfter(cuts));
+      const { kind } = writer.answer({ kind: "open", folder: spool, viewed: false, wall: 1 });
+      isCut = kind !== "opened";
+      if (!isCut) writer.answer({ kind: "close" });
+      const test = await TestStore.open({ folder: spool });
+      assert.equal((await test.store.list({ limit: 100 })).length, 20, `after ${cuts}`);
+      await test.close();
+      assert.deepEqual(
+        Deno.readFileSync(`${spool}/quarantine/queue-1.db`).subarray(0, 100),
+        garbage,
+      );
+      const names = [...Deno.readDirSync(spool)].map(({ name }) => name);
+      assert.ok(!names.some((name) => name.startsWith("salvaged")));
+    }
+    assert.ok(cuts > 5);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
