@@ -188,4 +188,12 @@ export const durability: readonly Mutant[] = [
     put: "",
     tests: fault("D1_kill"),
   },
+  {
+    row: "D6",
+    what: "nobody is told of a file that could not be removed",
+    file: "src/store/writer.ts",
+    find: `      this.#notices.push({ about: "not removed", path, why: reasonOf(error) });\n`,
+    put: "",
+    tests: fault("D6_unlink_fails"),
+  },
 ];
