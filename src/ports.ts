@@ -3,6 +3,9 @@
  * `tests/fakes/` in tests.
  */
 
+import type { Digests } from "./ports/digests.ts";
+import type { KeyPair, Tls } from "./ports/tls.ts";
+
 /** Milliseconds throughout. */
 export interface Clock {
   /** The time of day, for what is stored or shown. It may jump. */
@@ -28,7 +31,10 @@ export interface Connection {
   readonly remoteAddr: Endpoint;
   /** Octets read into the buffer; `null` at the end. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Octets written, which may be fewer than given. */
+  /**
+   * Octets written, which may be fewer than given. Of none, it resolves no sooner than a read
+   * of what has arrived already.
+   */
   write(octets: Uint8Array): Promise<number>;
   /** Ends our side: the peer reads what was written, then the end. */
   closeWrite(): Promise<void>;
@@ -85,6 +91,9 @@ export interface World {
   readonly net: Net;
   readonly resolver: Resolver;
   readonly log: Log;
+  readonly tls: Tls;
+  readonly digests: Digests;
+  readonly readText: Environment["readText"];
 }
 
 /** Whoever started the daemon and wants to know how it is; may be nobody. */
@@ -101,4 +110,6 @@ export interface Environment {
   readonly processors: number;
   hostname(): string | undefined;
   readText(path: string): string | { readonly missing: boolean; readonly reason: string };
+  /** Why a certificate and a key cannot serve together, if they cannot. */
+  faultOf(pair: KeyPair): string | undefined;
 }

@@ -6,12 +6,16 @@
 
 import type { Config } from "./config.ts";
 import { Access } from "./inbound/access.ts";
+import { Authentication } from "./inbound/authentication.ts";
+import { type CertificateFiles, Certificates } from "./inbound/certificates.ts";
+import { Rates } from "./inbound/rates.ts";
 import type { Audit } from "./inbound/options.ts";
 import { Server } from "./inbound/server.ts";
 import { intake, type IntakeRules, roomCheck } from "./intake.ts";
 import type { World } from "./ports.ts";
 import type { Delivery } from "./ports/delivery.ts";
 import type { Store } from "./ports/store.ts";
+import { Budget } from "./smtp/budget.ts";
 import { Dispatcher, type Limits, type Notices } from "./queue/dispatcher.ts";
 import { Retention } from "./queue/retention.ts";
 
@@ -21,12 +25,22 @@ export interface Outbound {
   readonly notices: Notices;
 }
 
+/**
+ * Octets of messages that have not come to rest in the store. Where they are large, room for
+ * some of the largest must be among it.
+ */
+const LEAST_MEMORY = 256 * 1024 * 1024;
+const LARGEST_AT_ONCE = 4;
+
 export class Relay {
   readonly server: Server;
   readonly #world: World;
   readonly #store: Store;
   readonly #retention: Retention;
   readonly #dispatcher: Dispatcher | undefined;
+  readonly #certificates: Certificates | undefined;
+  readonly #authentication: Authentication;
+  readonly #rates: Rates;
   readonly #audit: { wants: { lines: boolean; content: boolean }; line: Audit["line"] };
   #config: Config;
 
@@ -42,14 +56,29 @@ export class Relay {
     };
     this.audit(config.debug);
     const rules = () => intakeRules(this.#config, outbound !== undefined);
+    const { hostname, maxSize } = config;
+    this.#certificates = config.tlsDisable
+      ? undefined
+      : new Certificates(hostname, certificateFiles(config), world);
+    this.#authentication = new Authentication(config.authUsers ?? new Map(), world);
+    this.#rates = new Rates(config, world.clock);
+    const hasRoom = roomCheck(store, log, rules);
     this.server = new Server({
       handler: intake(store, log, rules),
-      checks: { content: roomCheck(store, log, rules) },
+      checks: {
+        sender: (_, client) => this.#rates.refusal(client),
+        content: async (sender, recipients, client) =>
+          await hasRoom(sender, recipients, client) ?? this.#rates.take(client),
+      },
       addresses: config.listen,
       audit: this.#audit,
+      tls: this.#certificates,
+      auth: this.#authentication,
+      memory: new Budget(Math.max(LEAST_MEMORY, LARGEST_AT_ONCE * maxSize)),
       ...changeable(config, world),
       ...pick(config, [
         "port",
+        "tlsPort",
         "hostname",
         "banner",
         "maxSize",
@@ -60,6 +89,10 @@ export class Relay {
         "maxClientsPerAddress",
         "commandTimeout",
         "dataTimeout",
+        "handshakeTimeout",
+        "authInsecure",
+        "proxies",
+        "proxyProtocol",
       ]),
     }, world);
     this.#retention = new Retention(store, world, () => this.#config.retentionDays);
@@ -77,6 +110,9 @@ export class Relay {
   apply(config: Config): void {
     if (config.debug !== this.#config.debug) this.audit(config.debug);
     this.#config = config;
+    this.#certificates?.update(certificateFiles(config));
+    this.#authentication.update(config.authUsers ?? new Map());
+    this.#rates.update(config);
     this.server.update(changeable(config, this.#world));
   }
 
@@ -94,12 +130,14 @@ export class Relay {
   async run(): Promise<void> {
     try {
       const stopped = this.server.listenAndServe();
+      this.#certificates?.start();
       this.#retention.start();
       this.#dispatcher?.start();
       await stopped;
       await this.#dispatcher?.stop(this.#config.shutdownTimeout);
     } finally {
       this.#retention.stop();
+      this.#certificates?.stop();
       await this.#store.close();
     }
   }
@@ -112,6 +150,10 @@ export class Relay {
 function changeable(config: Config, world: World) {
   const lists = { networks: config.allowNetworks ?? [], hosts: config.allowHosts ?? [] };
   return { access: new Access(lists, world), senderDomains: senderDomains(config) };
+}
+
+function certificateFiles({ tlsCert, tlsKey }: Config): CertificateFiles | undefined {
+  return tlsCert === undefined ? undefined : { cert: tlsCert, key: tlsKey! };
 }
 
 function intakeRules(config: Config, leaves: boolean): IntakeRules {

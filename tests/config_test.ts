@@ -124,7 +124,10 @@ Deno.test("B1 a wrong secret is told without being shown", () => {
       ]
     ) {
       assert.equal(found.length, 1);
-      assert.ok(found[0].startsWith(`${name}: the value is not accepted: give `), found[0]);
+      assert.match(
+        found[0],
+        new RegExp(`^${name}: (the value is not accepted|cannot read the value)`),
+      );
       assert.ok(!found[0].includes(canary));
     }
   }
@@ -132,9 +135,8 @@ Deno.test("B1 a wrong secret is told without being shown", () => {
 
 Deno.test("B2 a secret comes from a file; both together, or no file, is a problem", () => {
   const files = { "/users": "alice:one\nbob:two:three\n" };
-  assert.deepEqual(problems({ SMTP_AUTH_USERS_FILE: "/users" }, files), [
-    "SMTP_AUTH_USERS: not yet in this version: leave it unset",
-  ]);
+  const users = load({ SMTP_AUTH_USERS_FILE: "/users" }, files).config.authUsers;
+  assert.deepEqual([...users!], [["alice", "one"], ["bob", "two:three"]]);
   assert.deepEqual(problems({ SMTP_AUTH_USERS_FILE: "/users", SMTP_AUTH_USERS: "a:b" }, files), [
     "SMTP_AUTH_USERS: SMTP_AUTH_USERS_FILE is set too: set one of them",
   ]);
@@ -198,28 +200,11 @@ Deno.test("a setting of a later version is refused if it is set, unless it says 
 });
 
 const GOOD: Partial<Record<keyof typeof table, string>> = {
-  tlsPort: "465",
-  rateMessages: "100/1h",
-  rateUser: "100/h",
-  maxQueuedPerClient: "1000",
-  handshakeTimeout: "10s",
-  proxies: "192.0.2.1,2001:db8::/32",
-  proxyProtocol: "true",
-  authUsers: "alice:secret,bob:with:colon",
-  authInsecure: "TRUE",
-  tlsDisable: "false",
-  tlsCert: "/file",
-  tlsKey: "/file",
-  queuePath: "/var/spool/dinopost",
   queueWorkers: "8",
   workerConnections: "10",
   destinationConnections: "5",
   queueLifetime: "3d",
   delayNotice: "0",
-  retentionDays: "30",
-  spoolFiles: "true",
-  minFree: "1GB",
-  hideClient: "1",
   relayUrl: "smtps://user:p%40ss@relay.example:465",
   relayToken: "token",
   routes: "example.com=smtp://relay.example:25,example.net=mx,example.org=hold",
@@ -267,6 +252,55 @@ Deno.test("a file that cannot be read is told with the reason", () => {
   ]);
 });
 
+Deno.test("B1 settings that cannot go together are told at once, but those that are wrong alone", () => {
+  const files = { "/cert": "c", "/key": "k" };
+  assert.deepEqual(
+    problems({
+      SMTP_TLS_CERT: "/cert",
+      SMTP_TLS_PORT: "2525",
+      SMTP_TLS_DISABLE: "true",
+      SMTP_PROXY_PROTOCOL: "true",
+      SMTP_DEBUG: "perhaps",
+    }, files),
+    [
+      'SMTP_DEBUG: "perhaps" is not accepted: give true, false, 1 or 0',
+      "SMTP_TLS_CERT and SMTP_TLS_KEY: only one of them is set: set both, or none",
+      "SMTP_TLS_PORT and SMTP_TLS_DISABLE: TLS is disabled: unset one of them",
+      "SMTP_TLS_PORT and SMTP_PORT: both are 2525: each wants a port of its own",
+      "SMTP_PROXY_PROTOCOL and SMTP_PROXIES: no proxy is named: name those that send it",
+    ],
+  );
+  const pair = { SMTP_TLS_CERT: "/cert", SMTP_TLS_KEY: "/none" };
+  assert.deepEqual(problems(pair, files).length, 1);
+  const environment = {
+    ...environmentOf({ ...pair, SMTP_TLS_KEY: "/key" }, files),
+    faultOf: ({ cert, key }: { cert: string; key: string }) => `${key} is not of ${cert}`,
+  };
+  assert.throws(() => loadConfig(environment, { dev: false }), {
+    message: "SMTP_TLS_CERT and SMTP_TLS_KEY: k is not of c",
+  });
+});
+
+Deno.test("users may have hashes, also in a list; what is wrong is told by its place", () => {
+  const hash = `$scrypt$ln=15,r=8,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
+  const { config } = load({ SMTP_AUTH_USERS: `alice:${hash},bob:two` });
+  assert.deepEqual([...config.authUsers!], [["alice", hash], ["bob", "two"]]);
+  const found = (lines: string) =>
+    problems({ SMTP_AUTH_USERS_FILE: "/users" }, { "/users": lines })[0];
+  assert.match(found("# users\nalice:one\nbob\n"), /number 3 is not user:password/);
+  assert.match(found("alice:$argon2id$v=19$x\n"), /number 1 has a hash that is not known here/);
+  assert.match(found("alice:one\nalice:two\n"), /number 2 is a user that was given before/);
+});
+
+Deno.test("a certificate that is named is used while developing, too", () => {
+  const files = { "/cert": "c", "/key": "k" };
+  const pair = { SMTP_TLS_CERT: "/cert", SMTP_TLS_KEY: "/key" };
+  assert.equal(load({}, files, undefined, true).config.tlsDisable, true);
+  assert.equal(load(pair, files, undefined, true).config.tlsDisable, false);
+  const disabled = { ...pair, SMTP_TLS_DISABLE: "true" };
+  assert.equal(load(disabled, files, undefined, true).config.tlsDisable, true);
+});
+
 Deno.test("what the kinds of settings refuse", () => {
   const bad: [string, string[]][] = [
     ["SMTP_MODE", ["Relay", "both"]],
@@ -292,7 +326,7 @@ Deno.test("what the kinds of settings refuse", () => {
     for (const value of values) {
       const [problem] = problems({ [name]: value });
       assert.ok(problem?.startsWith(`${name}: `), `${name}=${JSON.stringify(value)} was taken`);
-      assert.match(problem, /is not accepted: give /);
+      assert.match(problem, /(is not accepted|cannot read .*): give /);
     }
   }
 });

@@ -1,6 +1,8 @@
 /** Environment variables and files, as `config.ts` wants them. */
 
 import type { Environment } from "../ports.ts";
+import { CertificateError } from "../ports/tls.ts";
+import { tls } from "./tls.ts";
 
 export const environment: Environment = {
   get variables() {
@@ -25,6 +27,15 @@ export const environment: Environment = {
       const missing = error instanceof Deno.errors.NotFound ||
         error instanceof Deno.errors.NotCapable;
       return { missing, reason: reasonOf(error) };
+    }
+  },
+  faultOf(pair) {
+    try {
+      tls.context(pair);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof CertificateError)) throw error;
+      return error.message;
     }
   },
 };

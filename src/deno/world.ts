@@ -2,9 +2,21 @@
 
 import type { World } from "../ports.ts";
 import { clock } from "./clock.ts";
+import { digests } from "./digests.ts";
+import { environment } from "./environment.ts";
 import { log } from "./log.ts";
 import { net } from "./net.ts";
 import { random } from "./random.ts";
 import { resolver } from "./resolver.ts";
+import { tls } from "./tls.ts";
 
-export const world: World = { clock, log, net, random, resolver };
+export const world: World = {
+  clock,
+  digests,
+  log,
+  net,
+  random,
+  readText: environment.readText,
+  resolver,
+  tls,
+};

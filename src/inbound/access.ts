@@ -21,8 +21,14 @@ export interface AccessRule {
   check(address: string): Verdict | Promise<Verdict>;
 }
 
+/** A block of addresses. */
+export interface Network {
+  readonly address: string;
+  readonly prefix: number;
+}
+
 export interface AccessList {
-  readonly networks: readonly { readonly address: string; readonly prefix: number }[];
+  readonly networks: readonly Network[];
   /** In lower case. */
   readonly hosts: readonly string[];
 }
@@ -172,6 +178,15 @@ export class Access implements AccessRule {
     this.#known.set(host, found);
     return found;
   }
+}
+
+/** Whether an address, as `plain` gives it, is in one of the networks. */
+export function isAmong(address: string, networks: readonly Network[]): boolean {
+  const client = ipaddr.parse(address);
+  return networks.some(({ address, prefix }) => {
+    const [network, bits] = plainNetwork(address, prefix);
+    return client.kind() === network.kind() && client.match(network, bits);
+  });
 }
 
 /** `::ffff:192.0.2.1` is written `192.0.2.1`; every address has one spelling. */

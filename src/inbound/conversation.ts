@@ -12,22 +12,36 @@
  */
 
 import type { Clock, Connection, Log } from "../ports.ts";
+import type { SecureConnection } from "../ports/tls.ts";
 import { format, isPositive, type Reply } from "../smtp/reply.ts";
 import { brokenOff } from "../smtp/replies.ts";
+import type { Exchange } from "../smtp/sasl.ts";
 import type { News, Session } from "../smtp/session.ts";
-import type { State } from "../smtp/state.ts";
+import type { Secured, State } from "../smtp/state.ts";
+import type { Claim } from "../smtp/xclient.ts";
+import type { Answer } from "./authentication.ts";
+import { ConnectionLost, hasSpoken, untilEnd } from "./beginning.ts";
 import { Deadline } from "./deadline.ts";
 
 /** Whom the session's questions go to. */
 export interface Host {
   readonly clock: Clock;
   readonly log: Log;
-  readonly commandTimeout: number;
-  readonly dataTimeout: number;
+  readonly times: {
+    readonly commandTimeout: number;
+    readonly dataTimeout: number;
+    readonly handshakeTimeout: number;
+  };
   /** A refusal, or none. */
   ask(state: State & { at: "asking" }): Reply | undefined | Promise<Reply | undefined>;
   /** Takes a message; resolves once it is safe, or refused. Never rejects. */
   deliver(state: State & { at: "committing" }): Promise<Reply>;
+  /** Whether the client is who it says. Never rejects. */
+  authenticate(exchange: Exchange): Promise<Answer>;
+  /** For whom the client speaks; a refusal, or none. */
+  claim(claim: Claim): Reply | undefined | Promise<Reply | undefined>;
+  /** The same connection under TLS; none, and the reason is told, where that fails. */
+  secure(connection: Connection): Promise<SecureConnection | undefined>;
 }
 
 const SMALL_BUFFER = 8 * 1024;
@@ -39,7 +53,7 @@ const LINGER_OCTETS = 1024 * 1024;
 const encoder = new TextEncoder();
 
 export class Conversation {
-  readonly #connection: Connection;
+  #connection: Connection;
   readonly #session: Session;
   readonly #host: Host;
   readonly #deadline: Deadline;
@@ -75,13 +89,15 @@ export class Conversation {
         : refusal;
       const early = answer === undefined &&
         await hasSpoken(this.#connection, this.#pendingRead);
-      this.#session.tell({ kind: "opened", refusal: answer, early });
+      const tls = securedOf(this.#connection);
+      this.#session.tell({ kind: "opened", refusal: answer, early, tls });
       while (this.#session.state.at !== "closed" && !this.#gone) await this.#turn();
       if (!this.#gone) await this.#leave();
     } catch (error) {
       if (!(error instanceof ConnectionLost)) await this.#breakOff(error);
     } finally {
       this.#deadline.clear();
+      this.#session.abandon();
       this.close();
     }
   }
@@ -112,10 +128,32 @@ export class Conversation {
         const reply = await this.#work(this.#host.deliver(state));
         return this.#session.tell({ kind: isPositive(reply) ? "committed" : "refused", reply });
       }
+      case "securing":
+        return await this.#secure();
+      case "authenticating":
+        return this.#session.tell(
+          newsOf(await this.#work(this.#host.authenticate(state.exchange))),
+        );
+      case "claiming": {
+        const refusal = await this.#work(Promise.resolve(this.#host.claim(state.claim)));
+        return this.#session.tell({ kind: "verdict", refusal });
+      }
       default:
         await this.#flush();
         if (this.#session.wantsOctets) await this.#read();
     }
+  }
+
+  /** The invitation is the last that is said in plain text. */
+  async #secure(): Promise<void> {
+    await this.#flush();
+    const { clock, times } = this.#host;
+    this.#deadline.set(clock.monotonic() + times.handshakeTimeout);
+    const secure = await this.#host.secure(this.#connection);
+    this.#gone = secure === undefined;
+    if (secure === undefined) return;
+    this.#connection = secure;
+    this.#session.tell({ kind: "secured", tls: secure.secured });
   }
 
   async #breakOff(error: unknown): Promise<void> {
@@ -161,7 +199,7 @@ export class Conversation {
     const text = this.#session.takeReplies();
     if (text === "") return;
     let octets = encoder.encode(text);
-    this.#deadline.set(this.#host.clock.monotonic() + this.#host.commandTimeout);
+    this.#deadline.set(this.#host.clock.monotonic() + this.#host.times.commandTimeout);
     try {
       while (octets.length > 0) octets = octets.subarray(await this.#connection.write(octets));
     } catch {
@@ -174,7 +212,7 @@ export class Conversation {
    * from when its content may begin; octets that trickle in move neither.
    */
   #setDeadline(): void {
-    const { clock, commandTimeout, dataTimeout } = this.#host;
+    const { clock, times: { commandTimeout, dataTimeout } } = this.#host;
     const { state, completed, contents } = this.#session;
     const now = clock.monotonic();
     if (completed !== this.#seen) {
@@ -211,10 +249,12 @@ export class Conversation {
 
   /** Sends the last replies and ends our side; once, whoever asks first. */
   #sayLast(): Promise<void> {
-    return this.#lastSaid ??= this.#flush().then(() => {
-      this.#deadline.set(this.#host.clock.monotonic() + LINGER_TIME);
-      return this.#connection.closeWrite().catch(() => {});
-    });
+    return this.#lastSaid ??= this.#flush().then(() => this.#endOurs());
+  }
+
+  #endOurs(): Promise<void> {
+    this.#deadline.set(this.#host.clock.monotonic() + LINGER_TIME);
+    return this.#connection.closeWrite().catch(() => {});
   }
 
   /**
@@ -223,7 +263,12 @@ export class Conversation {
    */
   async #leave(): Promise<void> {
     const { state } = this.#session;
-    if (state.at === "closed" && state.polite) return await this.#flush();
+    if (state.at === "closed" && state.polite) {
+      await this.#flush();
+      // Without its own end, TLS looks cut off (RFC 8446 §6.1).
+      if (securedOf(this.#connection) !== undefined) await this.#endOurs();
+      return;
+    }
     await this.#sayLast();
     let left = LINGER_OCTETS;
     while (left > 0) {
@@ -234,30 +279,13 @@ export class Conversation {
   }
 }
 
-/** The connection failed: nothing is left to be said, and nobody to say it to. */
-class ConnectionLost extends Error {}
-
-/** Rejects when the client goes; what it says meanwhile waits. */
-function untilEnd(read: Promise<number | null>): Promise<never> {
-  return new Promise((_, reject) => {
-    const lost = () => reject(new ConnectionLost());
-    read.then((count) => count === null && lost(), lost);
-  });
+function securedOf(connection: Connection & { readonly secured?: Secured }): Secured | undefined {
+  return connection.secured;
 }
 
-const NOTHING = new Uint8Array(0);
-
-/**
- * Whether octets of the client are waiting already. A socket that was just accepted learns
- * what has arrived, and that it may write, at the same moment: writing nothing waits for
- * that moment, and no timer is spent on each connection to find out. The outstanding read
- * settles with it, a few turns of the microtask queue later.
- */
-async function hasSpoken(connection: Connection, read: Promise<unknown>): Promise<boolean> {
-  let spoken = false;
-  const note = () => spoken = true;
-  read.then(note, note);
-  await connection.write(NOTHING).catch(() => {});
-  for (let turn = 0; turn < 8 && !spoken; turn++) await undefined;
-  return spoken;
+function newsOf(answer: Answer): News {
+  if ("user" in answer) return { kind: "authenticated", user: answer.user };
+  return "challenge" in answer
+    ? { kind: "challenged", challenge: answer.challenge }
+    : { kind: "refused", reply: answer.refusal };
 }

@@ -5,7 +5,9 @@ import type { Handler } from "../mail/handler.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Rules } from "../smtp/state.ts";
 import type { Recipient, Sender } from "../smtp/transaction.ts";
-import type { AccessRule } from "./access.ts";
+import type { AccessRule, Network } from "./access.ts";
+import type { Authenticator } from "./authentication.ts";
+import type { TlsSource } from "./certificates.ts";
 
 /** What may be asked before a message comes; the answer is a refusal, or none. */
 export interface Checks {
@@ -19,15 +21,27 @@ export interface Checks {
 export type Refusal = Reply | undefined | Promise<Reply | undefined>;
 
 /** Durations in milliseconds, sizes in octets. */
-export interface ServerOptions extends Partial<Rules> {
+export interface ServerOptions extends Partial<Omit<Rules, "startTls" | "mechanisms" | "xclient">> {
   readonly handler: Handler;
   readonly addresses?: readonly string[];
   /** 0 for any free one, the same on every address. */
   readonly port?: number;
+  /** Where TLS begins at once; absent: nowhere. */
+  readonly tlsPort?: number;
   readonly maxClients?: number;
   readonly maxClientsPerAddress?: number;
   readonly commandTimeout?: number;
   readonly dataTimeout?: number;
+  /** For a handshake of TLS, and for the header of a proxy. */
+  readonly handshakeTimeout?: number;
+  /** Absent: no TLS. */
+  readonly tls?: TlsSource;
+  /** Absent: no AUTH. */
+  readonly auth?: Authenticator;
+  /** Who may speak for others, by XCLIENT or the PROXY protocol. */
+  readonly proxies?: readonly Network[];
+  /** Proxies must send a PROXY header. */
+  readonly proxyProtocol?: boolean;
   /** Absent: every client may use the server. */
   readonly access?: AccessRule;
   readonly checks?: Checks;
@@ -54,4 +68,5 @@ export const DEFAULTS = {
   maxClientsPerAddress: 100,
   commandTimeout: 15 * 60_000,
   dataTimeout: 10 * 60_000,
+  handshakeTimeout: 30_000,
 } as const;

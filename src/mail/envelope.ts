@@ -1,6 +1,7 @@
 /** A message on its way: its content, and everything known about it that is not in it. */
 
 import type { Content } from "../smtp/content.ts";
+import type { Secured } from "../smtp/state.ts";
 import type { Recipient, Sender } from "../smtp/transaction.ts";
 
 /** Who handed the message over. */
@@ -10,6 +11,12 @@ export interface Client {
   readonly port: number;
   readonly helo: string;
   readonly esmtp: boolean;
+  /** How its connection was protected, if it was. */
+  readonly tls?: Secured;
+  /** Who it has proved to be. */
+  readonly user?: string;
+  /** Its host's name, where a proxy gave it. */
+  readonly name?: string;
 }
 
 export interface Envelope {

@@ -37,10 +37,11 @@ export function received(
   { id, client, sender, recipients, receivedAt }: Traced,
   by: { hostname: string; hideClient: boolean },
 ): string {
-  // RFC 3848; RFC 6531 §4.3.
-  const protocol = sender.utf8 ? "UTF8SMTP" : client.esmtp ? "ESMTP" : "SMTP";
   const words = by.hideClient ? [] : fromClause(client);
-  words.push("by", by.hostname, "(Dinopost)", "with", protocol, "id", id);
+  words.push("by", by.hostname, "(Dinopost)", "with", protocolOf(client, sender.utf8));
+  // RFC 8314 §4.3.
+  if (client.tls !== undefined) words.push("tls", client.tls.cipher);
+  words.push("id", id);
   // RFC 5321 §7.2: several would betray blind copies to each other.
   const recipient = recipients.length === 1
     ? pathOf(recipients[0].mailbox, sender.utf8, by.hostname)
@@ -49,6 +50,12 @@ export function received(
   words[words.length - 1] += ";";
   words.push(mailDate(receivedAt));
   return folded("Received:", words);
+}
+
+/** RFC 3848; RFC 6531 §4.3. */
+function protocolOf({ esmtp, tls, user }: Client, utf8: boolean): string {
+  if (!utf8 && !esmtp) return "SMTP";
+  return (utf8 ? "UTF8SMTP" : "ESMTP") + (tls ? "S" : "") + (user === undefined ? "" : "A");
 }
 
 /** RFC 6409 §8: a submission server adds what the client left out. */
@@ -65,13 +72,16 @@ export function missing(
  * `from helo ([address])`. What is no domain cannot stand there, but tells whoever looks for a
  * client which one it was: it goes into a comment behind the address, which is then the name.
  */
-function fromClause({ helo, address }: Client): string[] {
-  const literal = addressLiteral(address);
+function fromClause({ helo, address, name }: Client): string[] {
+  const bare = addressLiteral(address);
+  const literal = bare !== undefined && name !== undefined && isDomain(name)
+    ? `${name} ${bare}`
+    : bare;
   if (isAscii(helo) && (isDomain(helo) || isAddressLiteral(helo))) {
     return literal === undefined ? ["from", helo] : ["from", helo, `(${literal})`];
   }
   const said = helo === "" ? [] : ["(helo", `${comment(helo.slice(0, MOST_HELO))})`];
-  return ["from", literal ?? "unknown", ...said];
+  return ["from", bare ?? "unknown", ...said];
 }
 
 /** RFC 5321 §4.1.3. A zone says something on this machine only. */

@@ -1,6 +1,7 @@
 /** The kinds of values that settings have. */
 
 import ipaddr from "ipaddr.js";
+import { readPassword } from "../auth/passwords.ts";
 import { isDomain, parseMailbox } from "../smtp/address.ts";
 import type { Kind } from "./setting.ts";
 
@@ -171,14 +172,45 @@ export const users: Kind<ReadonlyMap<string, string>> = {
   accepted: "user:password pairs, parted by commas, or one a line in a file",
   byLine: true,
   read(text) {
-    const lines = text.endsWith("\n") ? text.split(/\r?\n/) : text.split(",");
-    const pairs = lines.map((line) => line.trim())
-      .filter((line) => line !== "" && !line.startsWith("#"))
-      .map((line) => /^([^:]+):(.+)$/.exec(line)?.slice(1) as [string, string] | undefined);
-    const sound = pairs.length > 0 && pairs.every((pair) => pair !== undefined);
-    return sound ? new Map(pairs as [string, string][]) : undefined;
+    const lines = userLines(text);
+    const sound = lines.length > 0 && lines.every((line) => faultOf(line, lines) === undefined);
+    return sound ? new Map(lines.map(({ user, password }) => [user, password])) : undefined;
+  },
+  why(text) {
+    const lines = userLines(text);
+    const [first] = lines.filter((line) => faultOf(line, lines) !== undefined);
+    return first === undefined ? "no user" : faultOf(first, lines)!;
   },
 };
+
+interface UserLine {
+  /** Counted from one; in a list, its place there. */
+  readonly place: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Comments and empty lines are passed over. A hash of scrypt has commas of its own. */
+function userLines(text: string): UserLine[] {
+  const lines = text.endsWith("\n") ? text.split(/\r?\n/) : text.split(/,(?![rp]=[0-9]+[,$])/);
+  return lines.map((line, i) => ({ line: line.trim(), place: i + 1 }))
+    .filter(({ line }) => line !== "" && !line.startsWith("#"))
+    .map(({ line, place }) => {
+      const [, user = "", password = ""] = /^([^:]+):(.+)$/.exec(line) ?? [];
+      return { place, user, password };
+    });
+}
+
+/** Nothing of a password is in the words. */
+function faultOf({ place, user, password }: UserLine, all: readonly UserLine[]) {
+  if (user === "") return `number ${place} is not user:password`;
+  if (readPassword(password) === undefined) {
+    return `number ${place} has a hash that is not known here, make one with ` +
+      "dinopost hash-password";
+  }
+  const isTwice = all.some((other) => other.user === user && other.place < place);
+  return isTwice ? `number ${place} is a user that was given before` : undefined;
+}
 
 export const relayUrl: Kind<string> = kind(
   "smtp[s]://[user:password@]host[:port]",

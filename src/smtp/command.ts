@@ -10,6 +10,7 @@ import { mailParameters, rcptParameters } from "./parameters.ts";
 import type { Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
 import type { Recipient, Sender } from "./transaction.ts";
+import { type Claim, parseClaim } from "./xclient.ts";
 
 /** A recipient that cannot be one: it counts among those of its transaction. */
 export interface Refused {
@@ -21,11 +22,26 @@ export type Command =
   | { readonly verb: "MAIL"; readonly sender: Sender }
   | { readonly verb: "RCPT"; readonly recipient: Recipient | Refused }
   | { readonly verb: "BDAT"; readonly octets: number; readonly last: boolean }
-  | { readonly verb: "DATA" | "RSET" | "NOOP" | "QUIT" | "HELP" | "VRFY" };
+  | AuthCommand
+  | XclientCommand
+  | { readonly verb: "DATA" | "RSET" | "NOOP" | "QUIT" | "HELP" | "VRFY" | "STARTTLS" };
+
+export interface AuthCommand {
+  readonly verb: "AUTH";
+  /** In upper case; perhaps of no mechanism that there is. */
+  readonly mechanism: string;
+  /** Still in base64. */
+  readonly initial?: string;
+}
+
+export interface XclientCommand {
+  readonly verb: "XCLIENT";
+  readonly claim: Claim;
+}
 
 /** Known to mail, but not offered: the client learns that it spelled the verb well. */
 const NOT_OFFERED = new Set(
-  "EXPN TURN ETRN ATRN SEND SOML SAML AUTH STARTTLS XCLIENT XFORWARD BURL".split(" "),
+  "EXPN TURN ETRN ATRN SEND SOML SAML XFORWARD BURL".split(" "),
 );
 /** A browser can be made to POST to this port: its first line ends the connection. */
 const HTTP = new Set("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split(" "));
@@ -56,12 +72,19 @@ export function parse(line: string): Command | Reply {
     case "DATA":
     case "RSET":
     case "QUIT":
+    case "STARTTLS":
       return argument === "" ? { verb } : replies.badArgument(verb);
     case "VRFY":
       return argument === "" ? replies.badArgument("VRFY address") : { verb };
     case "NOOP":
     case "HELP":
       return { verb };
+    case "AUTH":
+      return auth(argument);
+    case "XCLIENT": {
+      const claim = parseClaim(argument, isHelloName);
+      return typeof claim === "string" ? replies.badAttribute(claim) : { verb, claim };
+    }
   }
   if (HTTP.has(verb) && / HTTP\/[0-9.]+$/.test(line)) return replies.notHttp;
   return NOT_OFFERED.has(verb) ? replies.notOffered(verb) : replies.unknownCommand;
@@ -118,6 +141,14 @@ function endOfPath(text: string): number {
     else if (c === ">" && !quoted) return i + 1;
   }
   return -1;
+}
+
+/** RFC 4954 §4. */
+function auth(argument: string): Command | Reply {
+  const [, mechanism, initial] = /^([A-Za-z0-9_-]{1,20})(?: +([^ ]+))?$/.exec(argument) ?? [];
+  return mechanism === undefined
+    ? replies.badArgument("AUTH mechanism [initial-response]")
+    : { verb: "AUTH", mechanism: upper(mechanism), initial };
 }
 
 /** RFC 3030 §2. */

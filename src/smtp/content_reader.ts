@@ -11,17 +11,31 @@
  * follows could be a smuggler's mail, or the client waits for a reply that would never come.
  */
 
+import type { Budget } from "./budget.ts";
 import { type Content, ContentBuilder } from "./content.ts";
 
 export interface ContentLimits {
   readonly maxSize: number;
   readonly bareNewline: "reject" | "normalize";
+  readonly memory?: Budget;
 }
 
-export type Defect = "too large" | "header too large" | "bare newline" | "ambiguous end";
+export type Defect =
+  | "too large"
+  | "header too large"
+  | "bare newline"
+  | "ambiguous end"
+  /** All that there is for messages is taken. */
+  | "no memory";
 
 /** Of several, the first of these is told: which is seen first depends on how the octets are cut. */
-const ORDER: readonly Defect[] = ["ambiguous end", "bare newline", "too large", "header too large"];
+const ORDER: readonly Defect[] = [
+  "ambiguous end",
+  "bare newline",
+  "too large",
+  "header too large",
+  "no memory",
+];
 
 export const MAX_HEADER_LINES = 2000;
 export const MAX_HEADER_OCTETS = 256 * 1024;
@@ -35,6 +49,8 @@ const LINE_START = 0, TEXT = 1, BEHIND_CR = 2, BEHIND_DOT = 3, BEHIND_DOT_CR = 4
 export class ContentReader {
   /** The end of DATA was seen. */
   ended = false;
+  /** What of the common memory it has taken. */
+  held = 0;
 
   readonly #limits: ContentLimits;
   readonly #dots: boolean;
@@ -150,11 +166,28 @@ export class ContentReader {
     if (from >= to) return;
     this.#octets += to - from;
     if (this.#octets > this.#limits.maxSize) this.#spoil("too large");
-    else if (this.#defects.size === 0) this.#content.append(bytes, from, to);
+    else if (this.#defects.size > 0) return;
+    else if (this.#take(to - from)) this.#content.append(bytes, from, to);
+    else this.#spoil("no memory");
+  }
+
+  #take(octets: number): boolean {
+    const { memory } = this.#limits;
+    if (memory === undefined) return true;
+    if (!memory.take(octets)) return false;
+    this.held += octets;
+    return true;
+  }
+
+  /** The content is to be no more; whoever keeps it gives back what it `held`. */
+  drop(): void {
+    this.#content.clear();
+    this.#limits.memory?.give(this.held);
+    this.held = 0;
   }
 
   #spoil(defect: Defect): void {
-    if (this.#defects.size === 0) this.#content.clear();
+    if (this.#defects.size === 0) this.drop();
     this.#defects.add(defect);
   }
 

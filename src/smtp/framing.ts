@@ -14,7 +14,7 @@ export type Line =
 
 /** Octets of a command line, its CRLF among them (RFC 5321 §4.5.3.1.4 asks for 512). */
 export const LINE_LIMIT = 2048;
-/** An initial response of AUTH may be this long (RFC 4954 §4). */
+/** A response of AUTH may be this long, its command among it (RFC 4954 §4). */
 export const AUTH_LINE_LIMIT = 12_288;
 
 const CR = 13, LF = 10;
@@ -34,8 +34,8 @@ export class LineReader {
     this.#bareNewline = bareNewline;
   }
 
-  /** Takes octets to the end of a line; the index behind the last one taken. */
-  take(bytes: Uint8Array, from: number): number {
+  /** Takes octets to the end of a line, which may be so long; the index behind the last one taken. */
+  take(bytes: Uint8Array, from: number, most = LINE_LIMIT): number {
     this.line = undefined;
     const found = bytes.indexOf(LF, from);
     const end = found < 0 ? bytes.length : found + 1;
@@ -44,7 +44,7 @@ export class LineReader {
       return end;
     }
     const length = this.#length + end - from;
-    const limit = length > LINE_LIMIT ? this.#limit(bytes, from) : LINE_LIMIT;
+    const limit = length > most ? this.#limit(bytes, from) : most;
     if (length > limit) {
       this.#passingOver = found < 0;
       this.#length = 0;

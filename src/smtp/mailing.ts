@@ -22,8 +22,13 @@ export function mail(rules: Rules, state: Ready, sender: Sender): Step {
   if (sender.size !== undefined && sender.size > rules.maxSize) {
     return idle(state, replies.tooLarge(rules.maxSize));
   }
+  if (sender.requireTls && peer.tls === undefined) return idle(state, replies.requireTlsNeedsTls);
   const domain = sender.mailbox?.domain;
-  if (domain !== undefined && rules.senderDomains?.has(domain.toLowerCase()) === false) {
+  // Who has proved who it is may send as whoever it likes.
+  if (
+    peer.user === undefined && domain !== undefined &&
+    rules.senderDomains?.has(domain.toLowerCase()) === false
+  ) {
     return idle(state, replies.foreignSender(domain));
   }
   const mail: Mail = { sender, recipients: new Map(), fruitlessRcpts: 0 };
@@ -63,10 +68,12 @@ function fruitless(peer: Peer, mail: Mail, reply: Reply): Step {
     : stepTo({ at: "mail", peer, mail: { ...mail, fruitlessRcpts } }, reply);
 }
 
-export function data(state: Ready): Step {
+export function data(rules: Rules, state: Ready): Step {
   if (state.at === "idle") return idle(state, replies.mailFirst);
   const { peer, mail } = state;
-  const refusal = mail.received !== undefined ? replies.dataAfterBdat : lacksRecipients(mail);
+  const refusal = mail.received !== undefined
+    ? replies.dataAfterBdat
+    : lacksRecipients(mail) ?? lacksMemory(rules, mail.sender.size ?? 1);
   if (refusal !== undefined) return idle(state, refusal);
   return stepTo({ at: "asking", peer, mail, question: { about: "content" } });
 }
@@ -76,12 +83,17 @@ function lacksRecipients({ recipients, fruitlessRcpts }: Mail): Reply | undefine
   return fruitlessRcpts > 0 ? replies.noValidRecipients : replies.recipientFirst;
 }
 
+/** What is known to be in vain need not be sent. */
+function lacksMemory({ memory }: Rules, octets: number): Reply | undefined {
+  return memory === undefined || memory.has(octets) ? undefined : replies.memoryFull;
+}
+
 /** A BDAT that is refused ends its transaction: what follows belongs to no message. */
 export function bdat(rules: Rules, state: Ready, { octets, last }: Chunk): Step {
   const chunk = { octets, last };
   if (state.at === "idle") return skip(state.peer, chunk, replies.mailFirst);
   const { peer, mail } = state;
-  const lacks = lacksRecipients(mail);
+  const lacks = lacksRecipients(mail) ?? lacksMemory(rules, octets);
   if (lacks !== undefined) return skip(peer, chunk, lacks);
   if ((mail.received ?? 0) + octets > rules.maxSize) {
     return skip(peer, chunk, replies.tooLarge(rules.maxSize));

@@ -1,12 +1,12 @@
 /**
  * The parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531),
- * RET, ENVID, NOTIFY and ORCPT (RFC 3461, RFC 6533).
+ * RET, ENVID, NOTIFY and ORCPT (RFC 3461, RFC 6533), REQUIRETLS (RFC 8689), AUTH (RFC 4954).
  *
  * Promises: decoded values hold no control character, so that nothing of them can become a
  * line of its own further on. What is wrong is the reply that says so.
  */
 
-import { isAscii, upper } from "./address.ts";
+import { isAscii, parseMailbox, upper } from "./address.ts";
 import type { Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
 import type { Notify, Recipient, Sender } from "./transaction.ts";
@@ -80,6 +80,22 @@ export function mailParameters(text: string): Omit<Sender, "mailbox"> | Reply {
       take(value) {
         sender.envid = decodeXtext(value);
         return Boolean(sender.envid) && value.length <= 100;
+      },
+    },
+    REQUIRETLS: {
+      accepted: "without a value",
+      take(value) {
+        sender.requireTls = true;
+        return value === "";
+      },
+    },
+    AUTH: {
+      accepted: "<> or xtext of an address",
+      // RFC 4954 §5: who first submitted it is believed only of servers that are trusted to
+      // know; here it ends.
+      take(value) {
+        const address = decodeXtext(value);
+        return address === "<>" || (address !== undefined && parseMailbox(address) !== undefined);
       },
     },
   });

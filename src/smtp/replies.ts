@@ -32,7 +32,7 @@ export const ok = reply(250, "2.0.0", "OK");
 export const help = reply(
   214,
   "2.0.0",
-  "HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
+  "HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
   "RFC 5321 explains them",
 );
 export const cannotVerify = reply(
@@ -62,6 +62,31 @@ export const helloFirst = reply(503, "5.5.1", "Send HELO or EHLO first");
 export const ehloFirst = reply(503, "5.5.1", "Send EHLO first, it offers CHUNKING");
 export const spokeTooEarly = reply(554, "5.5.0", "Wait for the reply before sending more");
 
+// Who the client is
+
+export const startHandshake = reply(220, "2.0.0", "Ready to start TLS");
+export const securedAlready = reply(503, "5.5.1", "TLS is active already");
+export const ehloBefore = (verb: string): Reply => reply(503, "5.5.1", `Send EHLO before ${verb}`);
+/** RFC 3207 §4. */
+export const tlsUnavailable = reply(454, "4.7.0", "TLS is not available now, try again later");
+export const challenge = (base64: string): Reply => reply(334, undefined, base64);
+export const authenticated = reply(235, "2.7.0", "Authentication succeeded");
+export const authenticatedAlready = reply(503, "5.5.1", "You are authenticated already");
+export const authInMail = reply(503, "5.5.1", "AUTH comes before MAIL, RSET to start over");
+export const encryptFirst = reply(538, "5.7.11", "AUTH needs TLS, send STARTTLS first");
+export const unknownMechanism = reply(504, "5.5.4", "Mechanism is not offered here");
+export const authCancelled = reply(501, "5.7.0", "Authentication cancelled");
+export const badBase64 = reply(501, "5.5.2", "Cannot decode the response, it must be base64");
+export const badResponse = reply(501, "5.5.2", "Response is not what the mechanism asks for");
+export const responseTooLong = reply(500, "5.5.6", "Authentication exchange line is too long");
+export const loginFailed = reply(535, "5.7.8", "Authentication failed, check user and password");
+export const loginNotJudged = reply(454, "4.7.0", "Cannot authenticate now, try again later");
+export const tooManyFailedLogins = reply(421, "4.7.0", "Too many failed logins, try again later");
+export const notAProxy = reply(550, "5.7.0", "XCLIENT is not for you");
+export const xclientInMail = reply(503, "5.5.1", "XCLIENT comes before MAIL, RSET to start over");
+export const badAttribute = (name: string): Reply =>
+  reply(501, "5.5.4", `Attribute ${name} is not known, or its value is wrong`);
+
 // MAIL and RCPT
 
 export const badSender = reply(501, "5.1.7", "Not an address, Syntax: MAIL FROM:<user@domain>");
@@ -81,6 +106,10 @@ export const tooLarge = (limit: number): Reply =>
   reply(552, "5.3.4", `Message is larger than the limit of ${limit} octets`);
 export const foreignSender = (domain: string): Reply =>
   reply(553, "5.7.1", `Senders of domain ${domain} are not accepted here`);
+/** RFC 8689 §4: whoever has no TLS was not offered it. */
+export const requireTlsNeedsTls = reply(530, "5.7.10", "REQUIRETLS needs TLS, send STARTTLS first");
+export const rateExceeded = (whose: string, rate: string): Reply =>
+  reply(450, "4.7.1", `Too many messages of ${whose}, at most ${rate}, try again later`);
 export const senderOk = (address: string): Reply => reply(250, "2.1.0", `Sender <${address}> OK`);
 export const recipientOk = (address: string): Reply =>
   reply(250, "2.1.5", `Recipient <${address}> OK`);
@@ -117,6 +146,7 @@ export const failed = reply(451, "4.3.0", "Local error, try again later");
 export const brokenOff = reply(421, "4.3.0", "Local error, closing the connection");
 export const notStored = reply(451, "4.3.0", "Message not stored, try again later");
 export const storeFull = reply(452, "4.3.1", "No space for the message, try again later");
+export const memoryFull = reply(452, "4.3.1", "Too much mail at once, try again later");
 export const queueLimit = reply(
   452,
   "4.3.1",

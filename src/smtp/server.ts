@@ -9,10 +9,12 @@
 
 import { close, end, idle, type Ready, stepTo } from "./steps.ts";
 import type { Command } from "./command.ts";
+import * as identity from "./identity.ts";
 import * as mailing from "./mailing.ts";
 import type { Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
 import type { Input, Peer, Rules, State, Step } from "./state.ts";
+import { ATTRIBUTES } from "./xclient.ts";
 
 export function step(rules: Rules, state: State, input: Input): Step {
   if (state.at === "closed") return { state, replies: [] };
@@ -43,6 +45,25 @@ export function step(rules: Rules, state: State, input: Input): Step {
     case "skipping":
       if (input.kind !== "chunk") break;
       return end(rules, { at: "idle", peer: state.peer }, state.refusal);
+    case "securing":
+      if (input.kind === "secured") return identity.secured(rules, state.peer, input.tls);
+      break;
+    case "authenticating":
+      if (input.kind === "challenged") return identity.challenged(state, input.challenge);
+      if (input.kind === "authenticated") {
+        return identity.authenticated(rules, state.peer, input.user);
+      }
+      if (input.kind === "refused") return identity.loginRefused(state.peer, input.reply);
+      break;
+    case "responding":
+      if (input.kind === "response") return identity.respond(state, input.text);
+      if (input.kind === "unreadable") {
+        return unreadable(rules, { at: "idle", peer: state.peer }, input.reply);
+      }
+      break;
+    case "claiming":
+      if (input.kind === "verdict") return identity.claimed(rules, state, input.refusal);
+      break;
     case "committing":
       if (input.kind === "committed") return mailing.committed(rules, state.peer, input.reply);
       if (input.kind === "refused") return mailing.refused(rules, state.peer, input.reply);
@@ -50,19 +71,25 @@ export function step(rules: Rules, state: State, input: Input): Step {
   throw new Error(`session: input ${input.kind} in state ${state.at}`);
 }
 
-function open(rules: Rules, peer: Peer, { early, refusal }: Input & { kind: "opened" }): Step {
+function open(rules: Rules, peer: Peer, { early, refusal, tls }: Input & { kind: "opened" }): Step {
   if (refusal !== undefined) return close(peer, refusal, true);
   if (early) return close(peer, replies.spokeTooEarly);
-  return stepTo({ at: "idle", peer }, replies.greeting(rules.hostname, rules.banner));
+  return stepTo(
+    { at: "idle", peer: { ...peer, tls } },
+    replies.greeting(rules.hostname, rules.banner),
+  );
 }
 
 /**
  * Content under way may still become a message. One that is being made safe is never told
- * 421: it may be safe already.
+ * 421: it may be safe already. A handshake under way leaves no room for words in plain text.
  */
 function stop(rules: Rules, state: State, now: boolean): Step {
   const isReceiving = state.at === "content" || state.at === "chunk" || state.at === "skipping";
-  return state.at === "committing" || (isReceiving && !now)
+  if (state.at === "securing" && now) {
+    return stepTo({ at: "closed", peer: state.peer, polite: true });
+  }
+  return state.at === "securing" || state.at === "committing" || (isReceiving && !now)
     ? stepTo({ ...state, peer: { ...state.peer, stopping: true } })
     : close(state.peer, replies.stopping(rules.hostname));
 }
@@ -89,18 +116,21 @@ function obey(rules: Rules, state: Ready, command: Command, more: boolean): Step
   switch (command.verb) {
     case "HELO":
     case "EHLO": {
-      const esmtp = command.verb === "EHLO";
-      return idle(
-        { at: "idle", peer: { ...peer, helo: command.name, esmtp } },
-        hello(rules, command),
-      );
+      const greeted = { ...peer, helo: command.name, esmtp: command.verb === "EHLO" };
+      return idle({ at: "idle", peer: greeted }, hello(rules, greeted, command));
     }
+    case "STARTTLS":
+      return identity.startTls(rules, state);
+    case "AUTH":
+      return identity.auth(rules, state, command);
+    case "XCLIENT":
+      return identity.xclient(rules, state, command);
     case "MAIL":
       return mailing.mail(rules, state, command.sender);
     case "RCPT":
       return mailing.rcpt(rules, state, command.recipient);
     case "DATA":
-      return mailing.data(state);
+      return mailing.data(rules, state);
     case "BDAT":
       // Its octets follow whatever is answered; who was not offered it may not know that.
       if (!peer.esmtp) return close(peer, replies.ehloFirst);
@@ -123,12 +153,21 @@ function obey(rules: Rules, state: Ready, command: Command, more: boolean): Step
  * decides what the octets that follow are (RFC 2920 §3.1).
  */
 function mayPipeline(peer: Peer, { verb }: Command): boolean {
-  if (verb === "QUIT" || verb === "BDAT") return true;
-  return peer.esmtp && verb !== "HELO" && verb !== "EHLO" && verb !== "DATA";
+  // What follows STARTTLS is thrown away (RFC 3207 §4.2).
+  if (verb === "QUIT" || verb === "BDAT" || verb === "STARTTLS") return true;
+  return peer.esmtp && !ALONE.has(verb);
 }
 
-function hello(rules: Rules, { verb, name }: Command & { verb: "HELO" | "EHLO" }): Reply {
+const ALONE: ReadonlySet<string> = new Set(["HELO", "EHLO", "DATA", "AUTH", "XCLIENT"]);
+
+function hello(
+  rules: Rules,
+  peer: Peer,
+  { verb, name }: Command & { verb: "HELO" | "EHLO" },
+): Reply {
   if (verb === "HELO") return replies.greets(rules.hostname, name);
+  const { mechanisms = [] } = rules;
+  const offersAuth = identity.offersAuth(rules, peer) && peer.user === undefined;
   return replies.offers(rules.hostname, name, [
     `SIZE ${rules.maxSize}`,
     "PIPELINING",
@@ -138,6 +177,10 @@ function hello(rules: Rules, { verb, name }: Command & { verb: "HELO" | "EHLO" }
     "CHUNKING",
     "DSN",
     `LIMITS RCPTMAX=${rules.maxRecipients}`,
+    ...(rules.startTls && peer.tls === undefined ? ["STARTTLS"] : []),
+    ...(peer.tls === undefined ? [] : ["REQUIRETLS"]),
+    ...(offersAuth ? [`AUTH ${mechanisms.join(" ")}`] : []),
+    ...(rules.xclient ? [`XCLIENT ${ATTRIBUTES.join(" ")}`] : []),
     "HELP",
   ]);
 }

@@ -15,7 +15,7 @@ import {
 } from "./content_reader.ts";
 import { parse, shown } from "./command.ts";
 import { beginning } from "./content.ts";
-import { type Line, LineReader } from "./framing.ts";
+import { AUTH_LINE_LIMIT, type Line, LINE_LIMIT, LineReader } from "./framing.ts";
 import { format, type Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
 import { step } from "./server.ts";
@@ -24,7 +24,18 @@ import { initial, type Input, type Rules, type State } from "./state.ts";
 /** What else the world may say to a session. */
 export type News = Extract<
   Input,
-  { kind: "opened" | "verdict" | "committed" | "refused" | "timeout" | "stop" }
+  {
+    kind:
+      | "opened"
+      | "verdict"
+      | "secured"
+      | "challenged"
+      | "authenticated"
+      | "committed"
+      | "refused"
+      | "timeout"
+      | "stop";
+  }
 >;
 
 /** Sees what passes. */
@@ -38,6 +49,9 @@ export interface Observer {
 }
 
 const NONE = new Uint8Array(0);
+const WANTS_OCTETS: ReadonlySet<State["at"]> = new Set(
+  ["idle", "mail", "content", "chunk", "skipping", "responding"],
+);
 
 export class Session {
   state: State = initial;
@@ -51,6 +65,8 @@ export class Session {
   readonly #lines: LineReader;
   /** From when a content begins until it is handed over. */
   #content: ContentReader | undefined;
+  /** Memory of a content that whoever makes it safe has now. */
+  #handedOver = 0;
   #chunkLeft = 0;
   #octets = NONE;
   #from = 0;
@@ -65,8 +81,7 @@ export class Session {
   }
 
   get wantsOctets(): boolean {
-    const { at } = this.state;
-    return at !== "connected" && at !== "asking" && at !== "committing" && at !== "closed";
+    return WANTS_OCTETS.has(this.state.at);
   }
 
   receive(octets: Uint8Array<ArrayBuffer>): void {
@@ -96,6 +111,7 @@ export class Session {
       switch (this.state.at) {
         case "idle":
         case "mail":
+        case "responding":
           this.#takeLine();
           break;
         case "content":
@@ -104,6 +120,11 @@ export class Session {
         case "chunk":
         case "skipping":
           this.#takeChunk();
+          break;
+        case "securing":
+          // RFC 3207 §4.2: whoever stands between may have put it there.
+          this.#told("*", "(octets behind STARTTLS thrown away)");
+          this.#from = this.#octets.length;
           break;
         case "closed":
           this.#from = this.#octets.length;
@@ -119,12 +140,15 @@ export class Session {
 
   #takeLine(): void {
     const octets = this.#octets;
-    this.#from = this.#lines.take(octets, this.#from);
+    const responds = this.state.at === "responding";
+    this.#from = this.#lines.take(octets, this.#from, responds ? AUTH_LINE_LIMIT : LINE_LIMIT);
     const { line } = this.#lines;
     if (line === undefined) return;
     this.completed++;
-    this.#told("C", line.kind === "line" ? shown(line.text) : `(${line.kind})`);
-    this.#step(this.#read(line, this.#from < octets.length));
+    if (line.kind !== "line") this.#told("C", `(${line.kind})`);
+    else this.#told("C", responds ? "(hidden)" : shown(line.text));
+    if (responds && line.kind === "line") this.#step({ kind: "response", text: line.text });
+    else this.#step(this.#read(line, this.#from < octets.length));
   }
 
   #read(line: Line, more: boolean): Input {
@@ -136,7 +160,12 @@ export class Session {
           : { kind: "command", command, more };
       }
       case "overlong":
-        return { kind: "unreadable", reply: replies.lineTooLong(line.limit) };
+        return {
+          kind: "unreadable",
+          reply: line.limit === AUTH_LINE_LIMIT
+            ? replies.responseTooLong
+            : replies.lineTooLong(line.limit),
+        };
       case "bare newline":
         return { kind: "unreadable", reply: replies.bareNewlineInCommand };
     }
@@ -190,6 +219,8 @@ export class Session {
         return replies.bareNewline;
       case "ambiguous end":
         return replies.ambiguousEnd;
+      case "no memory":
+        return replies.memoryFull;
     }
   }
 
@@ -203,14 +234,32 @@ export class Session {
     if (state.at === "chunk" && state.mail.received === undefined) {
       this.#beginContent({ transparency: false });
     }
+    if (before === "committing") this.#giveBack();
     // What has been handed over, or came to nothing, is not kept until the next message.
-    if (state.at === "idle" || state.at === "committing" || state.at === "closed") {
+    if (state.at === "committing") {
+      this.#handedOver = this.#content!.held;
       this.#content = undefined;
-    }
+    } else if (state.at === "idle" || state.at === "closed") this.#drop();
     if (state.at === "chunk" || state.at === "skipping") {
       this.#chunkLeft = state.at === "chunk" ? state.chunk.octets : state.octets;
       if (this.#chunkLeft === 0) this.#endChunk();
     }
+  }
+
+  /** Nobody will drive the session any more. */
+  abandon(): void {
+    this.#drop();
+    this.#giveBack();
+  }
+
+  #drop(): void {
+    this.#content?.drop();
+    this.#content = undefined;
+  }
+
+  #giveBack(): void {
+    this.#rules.memory?.give(this.#handedOver);
+    this.#handedOver = 0;
   }
 
   #beginContent(transparency: { transparency: boolean }): void {

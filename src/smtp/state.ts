@@ -3,10 +3,13 @@
  * `server.ts` says what follows from what.
  */
 
+import type { Budget } from "./budget.ts";
 import type { Content } from "./content.ts";
 import type { Command } from "./command.ts";
 import type { Reply } from "./reply.ts";
+import type { Exchange, Mechanism } from "./sasl.ts";
 import type { Recipient, Sender, Transaction } from "./transaction.ts";
+import type { Claim } from "./xclient.ts";
 
 /** What this server offers, and how much. */
 export interface Rules {
@@ -18,6 +21,24 @@ export interface Rules {
   readonly bareNewline: "reject" | "normalize";
   /** The domains a sender may have, in lower case; absent: any. */
   readonly senderDomains?: ReadonlySet<string>;
+  /** STARTTLS is offered to whoever has no TLS yet. */
+  readonly startTls?: boolean;
+  /** Ways to authenticate; none: AUTH is not offered. */
+  readonly mechanisms?: readonly Mechanism[];
+  /** AUTH is offered without TLS, too. */
+  readonly authInsecure?: boolean;
+  /** This client may say for whom it speaks. */
+  readonly xclient?: boolean;
+  /** What messages under way may take of the memory, all together. */
+  readonly memory?: Budget;
+}
+
+/** How a connection is protected. */
+export interface Secured {
+  /** `TLSv1.3` */
+  readonly version: string;
+  /** By its registered name: `TLS_AES_128_GCM_SHA256`. */
+  readonly cipher: string;
 }
 
 /** What is known of the client, beyond the transaction. */
@@ -26,6 +47,12 @@ export interface Peer {
   readonly helo?: string;
   /** It said EHLO, so it may use what that offers. */
   readonly esmtp: boolean;
+  readonly tls?: Secured;
+  /** Who it has proved to be. */
+  readonly user?: string;
+  /** For whom it speaks, where it may. */
+  readonly claim?: Claim;
+  readonly failedLogins: number;
   readonly unknownCommands: number;
   /** Commands since the last message that brought none nearer. */
   readonly idleCommands: number;
@@ -73,6 +100,14 @@ export type State =
     readonly octets: number;
     readonly refusal: Reply;
   }
+  /** STARTTLS: the handshake follows. What came before it was thrown away. */
+  | { readonly at: "securing"; readonly peer: Peer }
+  /** AUTH: what the client said wants an answer. */
+  | { readonly at: "authenticating"; readonly peer: Peer; readonly exchange: Exchange }
+  /** AUTH: a challenge wants the client's response. */
+  | { readonly at: "responding"; readonly peer: Peer; readonly exchange: Exchange }
+  /** XCLIENT: may the client for whom it speaks use the server? */
+  | { readonly at: "claiming"; readonly peer: Peer; readonly claim: Claim }
   | {
     readonly at: "committing";
     readonly peer: Peer;
@@ -84,12 +119,23 @@ export type State =
 
 export type Input =
   /** `refusal`: the client may not talk at all; `early`: it spoke before it was greeted. */
-  | { readonly kind: "opened"; readonly early: boolean; readonly refusal?: Reply }
+  | {
+    readonly kind: "opened";
+    readonly early: boolean;
+    readonly refusal?: Reply;
+    /** TLS from the beginning. */
+    readonly tls?: Secured;
+  }
   /** `more`: further octets came with the line. */
   | { readonly kind: "command"; readonly command: Command; readonly more: boolean }
   /** A line that is no command, and the reply that says so. */
   | { readonly kind: "unreadable"; readonly reply: Reply }
   | { readonly kind: "verdict"; readonly refusal?: Reply }
+  | { readonly kind: "secured"; readonly tls: Secured }
+  /** A line in answer to a challenge. */
+  | { readonly kind: "response"; readonly text: string }
+  | { readonly kind: "challenged"; readonly challenge: Uint8Array }
+  | { readonly kind: "authenticated"; readonly user: string }
   /** DATA or the last BDAT is through. */
   | { readonly kind: "content"; readonly content: Content }
   /** A BDAT is through that is not the last, or was skipped. */
@@ -109,5 +155,5 @@ export interface Step {
 
 export const initial: State = {
   at: "connected",
-  peer: { esmtp: false, unknownCommands: 0, idleCommands: 0, stopping: false },
+  peer: { esmtp: false, failedLogins: 0, unknownCommands: 0, idleCommands: 0, stopping: false },
 };

@@ -13,6 +13,8 @@ export interface Sender {
   readonly body: "7BIT" | "8BITMIME";
   /** RFC 6531: addresses and headers may hold UTF-8. */
   readonly utf8: boolean;
+  /** RFC 8689: to be sent on only over verified TLS. */
+  readonly requireTls?: boolean;
   /** RFC 3461 §4.3: what a bounce gives back. */
   readonly ret?: "FULL" | "HDRS";
   /** RFC 3461 §4.4, decoded. */

@@ -49,7 +49,8 @@ export function pack({ envelope, ...entry }: Entry, body: Packed["body"]): Packe
 export const ORIGINS = ["accepted", "generated"] as const;
 
 /** Who a limit is counted for. */
-export const ownerOf = ({ address }: Client): string => address;
+export const ownerOf = ({ address, user }: Client): string =>
+  user === undefined ? address : `user ${user}`;
 
 export class Commits {
   readonly #ledger: Ledger;

@@ -19,7 +19,11 @@ Deno.test("a second start on the same port ends with a clear line and status 1",
 });
 
 Deno.test("wrong settings end with status 78, all of them listed", async () => {
-  const settings = { SMTP_PORT: "smtp", SMTP_DEBUG: "perhaps", SMTP_TLS_PORT: "465" };
+  const settings = {
+    SMTP_PORT: "smtp",
+    SMTP_DEBUG: "perhaps",
+    SMTP_RELAY_URL: "smtp://relay.example",
+  };
   const { code, stdout, stderr } = await runToEnd(dinopost(), settings);
   assert.equal(code, 78);
   assert.equal(stdout, "");
@@ -27,15 +31,20 @@ Deno.test("wrong settings end with status 78, all of them listed", async () => {
     stderr,
     "dinopost: settings are wrong:\n" +
       '  SMTP_PORT: "smtp" is not accepted: give a port from 0 to 65535\n' +
-      "  SMTP_TLS_PORT: not yet in this version: leave it unset\n" +
-      '  SMTP_DEBUG: "perhaps" is not accepted: give true, false, 1 or 0\n',
+      '  SMTP_DEBUG: "perhaps" is not accepted: give true, false, 1 or 0\n' +
+      "  SMTP_RELAY_URL: not yet in this version: leave it unset\n",
   );
 });
 
 Deno.test("check shows every setting, its value and where it comes from, but no secret", async () => {
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(file, "SMTP_MAX_RECIPIENTS=7\nSMTP_PORT=1\nSMTP_PROT=1\n");
-  const settings = { SMTP_ENV_FILE: file, SMTP_PORT: "2600" };
+  const settings = {
+    SMTP_ENV_FILE: file,
+    SMTP_PORT: "2600",
+    SMTP_AUTH_USERS: "alice:canary-7c1e",
+    SMTP_AUTH_INSECURE: "true",
+  };
   const { code, stdout, stderr } = await runToEnd(dinopost("check", "--dev"), settings);
   await Deno.remove(file);
   assert.equal(code, 0);
@@ -45,7 +54,9 @@ Deno.test("check shows every setting, its value and where it comes from, but no 
   assert.ok(lines.includes(`SMTP_MAX_RECIPIENTS=7  # ${file}`), stdout);
   assert.ok(lines.includes("SMTP_MODE=capture  # development"), stdout);
   assert.ok(lines.includes("SMTP_BANNER=Dinopost ready"), stdout);
-  assert.ok(lines.includes("SMTP_AUTH_USERS=  # not yet"), stdout);
+  assert.ok(lines.includes("SMTP_AUTH_USERS=(not shown)  # environment"), stdout);
+  assert.ok(!stdout.includes("canary"), stdout);
+  assert.ok(lines.includes("SMTP_RELAY_URL=  # not yet"), stdout);
 });
 
 Deno.test("version, help, and what is neither", async () => {

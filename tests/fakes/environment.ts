@@ -12,5 +12,6 @@ export function environmentOf(
     processors: 4,
     hostname: () => hostname,
     readText: (path) => files[path] ?? { missing: true, reason: "no such file" },
+    faultOf: () => undefined,
   };
 }

@@ -1,9 +1,6 @@
 /** A real server on loopback for one test, which keeps what it is given. */
 
-import { clock as realClock } from "../../src/deno/clock.ts";
-import { net } from "../../src/deno/net.ts";
-import { random } from "../../src/deno/random.ts";
-import { resolver } from "../../src/deno/resolver.ts";
+import { world as realWorld } from "../../src/deno/world.ts";
 import type { ServerOptions } from "../../src/inbound/options.ts";
 import { Server } from "../../src/inbound/server.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
@@ -33,10 +30,7 @@ export class TestServer implements AsyncDisposable {
       },
       ...options,
     }, {
-      clock: realClock,
-      net,
-      random,
-      resolver,
+      ...realWorld,
       log: (level, event, fields = {}) => this.logged.push({ level, event, fields }),
       ...world,
     });

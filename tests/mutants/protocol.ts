@@ -63,8 +63,8 @@ export const protocol: readonly Mutant[] = [
     row: "P5",
     what: "DATA needs no recipients",
     file: "src/smtp/mailing.ts",
-    find: "replies.dataAfterBdat : lacksRecipients(mail)",
-    put: "replies.dataAfterBdat : undefined",
+    find: ": lacksRecipients(mail) ?? lacksMemory(rules, mail.sender.size ?? 1);",
+    put: ": lacksMemory(rules, mail.sender.size ?? 1);",
     tests: fault("P5_order"),
   },
   {

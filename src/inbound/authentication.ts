@@ -1,0 +1,244 @@
+/**
+ * Finds out whether clients are who they say (RFC 4954; PLAIN: RFC 4616; SCRAM: RFC 5802).
+ *
+ * Promises: a password is checked off the critical thread, few at once; one that was right is
+ * remembered for minutes, by a digest whose key is this process's alone. A failure takes the
+ * same time whatever failed. Who fails again and again is turned away unheard, but not those
+ * who share its address and were right a moment ago.
+ */
+
+import {
+  isPassword,
+  ITERATIONS,
+  type Password,
+  readPassword,
+  type Verifier,
+  verifierOf,
+} from "../auth/passwords.ts";
+import { readFirst, serverFinal, serverFirst, textOf } from "../auth/scram.ts";
+import type { World } from "../ports.ts";
+import type { Reply } from "../smtp/reply.ts";
+import * as replies from "../smtp/replies.ts";
+import { type Exchange, type Mechanism, MECHANISMS, toBase64 } from "../smtp/sasl.ts";
+import { Limiter } from "./rates.ts";
+import { Turns } from "./turns.ts";
+
+/** What follows from what a client has said. */
+export type Answer =
+  | { readonly challenge: Uint8Array }
+  | { readonly user: string }
+  | { readonly refusal: Reply };
+
+/** Says who clients are. */
+export interface Authenticator {
+  /** The ways that are offered; none: nobody can authenticate. */
+  readonly mechanisms: readonly Mechanism[];
+  answer(exchange: Exchange, address: string): Promise<Answer>;
+}
+
+/** No failure is told sooner. */
+const FAILURE_TIME = 1_000;
+const REMEMBERED = 5 * 60_000;
+const MOST_REMEMBERED = 10_000;
+/** Failures of one address with one user, and with all. */
+const WITH_ONE_USER = { count: 10, period: 10 * 60_000 };
+const WITH_ALL_USERS = { count: 50, period: 10 * 60_000 };
+const MOST_WAITING = 200;
+
+const NONE = new Uint8Array(0);
+const utf8 = new TextEncoder();
+const ask = (text: string): Answer => ({ challenge: utf8.encode(text) });
+const refuse = (refusal: Reply): Answer => ({ refusal });
+
+type Surroundings = Pick<World, "clock" | "random" | "digests" | "log">;
+
+interface User {
+  /** As it was given: what is remembered ends with it. */
+  readonly text: string;
+  readonly password: Password;
+}
+
+export class Authentication implements Authenticator {
+  mechanisms: readonly Mechanism[] = [];
+  readonly #world: Surroundings;
+  readonly #users = new Map<string, User>();
+  /** Of plain passwords, computed when they are first wanted; by the user's name. */
+  readonly #verifiers = new Map<string, Promise<Verifier>>();
+  readonly #right = new Map<string, number>();
+  readonly #checking = new Map<string, Promise<boolean>>();
+  readonly #turns: Turns;
+  readonly #withOneUser: Limiter;
+  readonly #withAllUsers: Limiter;
+  readonly #key = new Uint8Array(32);
+  /** Stands for users that there are not. */
+  #nobody: Password = { kind: "plain", text: "" };
+  #iterations = ITERATIONS;
+
+  constructor(users: ReadonlyMap<string, string>, world: Surroundings, atOnce = 1) {
+    this.#world = world;
+    this.#turns = new Turns({ atOnce, mostWaiting: MOST_WAITING });
+    this.#withOneUser = new Limiter(WITH_ONE_USER, world.clock);
+    this.#withAllUsers = new Limiter(WITH_ALL_USERS, world.clock);
+    world.random.fill(this.#key);
+    this.update(users);
+  }
+
+  /** The passwords must be such as can be read. */
+  update(users: ReadonlyMap<string, string>): void {
+    this.#users.clear();
+    this.#verifiers.clear();
+    for (const [name, text] of users) {
+      this.#users.set(name, { text, password: readPassword(text)! });
+    }
+    const passwords = [...this.#users.values()].map(({ password }) => password);
+    const verifiers = passwords.filter(({ kind }) => kind === "scram") as Verifier[];
+    const hash = passwords.find(({ kind }) => kind === "scrypt");
+    this.#nobody = hash ?? verifiers[0] ?? { kind: "plain", text: "" };
+    this.#iterations = verifiers[0]?.iterations ?? ITERATIONS;
+    const servesScram = passwords.some(({ kind }) => kind !== "scrypt");
+    this.mechanisms = passwords.length === 0
+      ? []
+      : MECHANISMS.filter((each) => servesScram || each !== "SCRAM-SHA-256");
+  }
+
+  async answer({ mechanism, said, asked }: Exchange, address: string): Promise<Answer> {
+    switch (mechanism) {
+      case "PLAIN":
+        if (said.length === 0) return { challenge: NONE };
+        return await this.#plain(said[0], address);
+      case "LOGIN": {
+        if (said.length < 2) return ask(said.length === 0 ? "Username:" : "Password:");
+        const [user, password] = said.map(textOf);
+        if (!user || !password) return refuse(replies.badResponse);
+        return await this.#login(user, password, address);
+      }
+      case "SCRAM-SHA-256":
+        if (said.length === 0) return { challenge: NONE };
+        return await this.#scram(said, asked, address);
+    }
+  }
+
+  async #plain(octets: Uint8Array, address: string): Promise<Answer> {
+    const parts: Uint8Array[] = [];
+    let from = 0;
+    for (let end; (end = octets.indexOf(0, from)) >= 0; from = end + 1) {
+      parts.push(octets.subarray(from, end));
+    }
+    const [actsFor, user, password] = [...parts, octets.subarray(from)].map(textOf);
+    if (parts.length !== 2 || actsFor === undefined || !user || !password) {
+      return refuse(replies.badResponse);
+    }
+    const refusal = actsFor !== "" && actsFor !== user;
+    return refusal
+      ? await this.#failed(user, address, this.#world.clock.monotonic())
+      : await this.#login(user, password, address);
+  }
+
+  async #login(user: string, password: string, address: string): Promise<Answer> {
+    const since = this.#world.clock.monotonic();
+    const known = this.#users.get(user);
+    const digest = this.#digest([user, known?.text ?? "", password]);
+    if (known !== undefined && this.#isRemembered(digest)) return { user };
+    if (this.#turnsAway(user, address)) return refuse(replies.tooManyFailedLogins);
+    if (this.#turns.isFull) return refuse(replies.loginNotJudged);
+    const isRight = await this.#check(digest, password, known?.password ?? this.#nobody);
+    if (!isRight || known === undefined) return await this.#failed(user, address, since);
+    this.#remember(digest);
+    return { user };
+  }
+
+  /** Many that say the same at once are checked once. */
+  #check(digest: string, password: string, kept: Password): Promise<boolean> {
+    let checking = this.#checking.get(digest);
+    if (checking === undefined) {
+      checking = this.#turns.take(() => isPassword(password, kept, this.#world.digests))
+        .finally(() => this.#checking.delete(digest));
+      this.#checking.set(digest, checking);
+    }
+    return checking;
+  }
+
+  async #scram(
+    said: readonly Uint8Array[],
+    asked: readonly Uint8Array[],
+    address: string,
+  ): Promise<Answer> {
+    const first = readFirst(said[0]);
+    if (first === undefined) return refuse(replies.badResponse);
+    const { user } = first;
+    // An empty challenge stands before what a client did not say at once.
+    const [challenge, final] = asked.filter(({ length }) => length > 0);
+    if (challenge === undefined) {
+      const nonce = new Uint8Array(18);
+      this.#world.random.fill(nonce);
+      return { challenge: serverFirst(first, toBase64(nonce), this.#parametersOf(user)) };
+    }
+    if (final !== undefined) {
+      return said.at(-1)!.length === 0 ? { user } : refuse(replies.badResponse);
+    }
+    const since = this.#world.clock.monotonic();
+    if (this.#turnsAway(user, address)) return refuse(replies.tooManyFailedLogins);
+    const verifier = await this.#verifierOf(user);
+    const messages = { first, asked: challenge, last: said.at(-1)! };
+    const result = serverFinal(messages, verifier, this.#world.digests);
+    if (result === "malformed") return refuse(replies.badResponse);
+    const actsForAnother = first.actsFor !== "" && first.actsFor !== user;
+    if (result === "refused" || actsForAnother) return await this.#failed(user, address, since);
+    return { challenge: result.final };
+  }
+
+  /** Of users that there are not it is made up, the same each time. */
+  #parametersOf(user: string): Pick<Verifier, "salt" | "iterations"> {
+    const password = this.#users.get(user)?.password;
+    if (password?.kind === "scram") return password;
+    const salt = this.#world.digests.hmac(this.#key, utf8.encode(`salt ${user}`)).slice(0, 16);
+    return { salt, iterations: this.#iterations };
+  }
+
+  async #verifierOf(user: string): Promise<Verifier | undefined> {
+    const password = this.#users.get(user)?.password;
+    if (password?.kind === "scram") return password;
+    if (password?.kind !== "plain") return undefined;
+    let verifier = this.#verifiers.get(user);
+    if (verifier === undefined) {
+      const { salt, iterations } = this.#parametersOf(user);
+      verifier = verifierOf(password.text, salt, iterations, this.#world.digests);
+      this.#verifiers.set(user, verifier);
+    }
+    return await verifier;
+  }
+
+  async #failed(user: string, address: string, since: number): Promise<Answer> {
+    const { clock, log } = this.#world;
+    this.#withOneUser.take(`${address} ${user}`);
+    this.#withAllUsers.take(address);
+    // What was typed in place of a name may be a password.
+    const known = this.#users.has(user) ? user : "(no such user)";
+    log("warning", "login failed", { user: known, client: address });
+    const left = since + FAILURE_TIME - clock.monotonic();
+    if (left > 0) await new Promise<void>((resolve) => clock.timer(left, resolve));
+    return refuse(replies.loginFailed);
+  }
+
+  #turnsAway(user: string, address: string): boolean {
+    return !this.#withOneUser.allows(`${address} ${user}`) || !this.#withAllUsers.allows(address);
+  }
+
+  #digest(parts: readonly string[]): string {
+    const octets = utf8.encode(parts.join("\0"));
+    return toBase64(this.#world.digests.hmac(this.#key, octets));
+  }
+
+  #isRemembered(digest: string): boolean {
+    const until = this.#right.get(digest);
+    if (until === undefined || until < this.#world.clock.monotonic()) return false;
+    this.#remember(digest);
+    return true;
+  }
+
+  #remember(digest: string): void {
+    this.#right.delete(digest);
+    this.#right.set(digest, this.#world.clock.monotonic() + REMEMBERED);
+    if (this.#right.size > MOST_REMEMBERED) this.#right.delete(this.#right.keys().next().value!);
+  }
+}

@@ -1,0 +1,55 @@
+/** What settings say together: what cannot be, and what is seldom meant. */
+
+import type { Environment } from "../ports.ts";
+import type { Config } from "./table.ts";
+
+export interface Contradiction {
+  readonly names: readonly string[];
+  readonly problem: string;
+}
+
+/** Values that are right, each by itself, but not together. */
+export function contradictions(config: Config, environment: Environment): Contradiction[] {
+  const { tlsDisable, tlsCert, tlsKey, tlsPort, port, proxyProtocol, proxies } = config;
+  const found: Contradiction[] = [];
+  const say = (names: string[], problem: string) => found.push({ names, problem });
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    say(["SMTP_TLS_CERT", "SMTP_TLS_KEY"], "only one of them is set: set both, or none");
+  }
+  if (tlsCert !== undefined && tlsKey !== undefined) {
+    const cert = environment.readText(tlsCert), key = environment.readText(tlsKey);
+    const fault = typeof cert === "string" && typeof key === "string"
+      ? environment.faultOf({ cert, key })
+      : undefined;
+    if (fault !== undefined) say(["SMTP_TLS_CERT", "SMTP_TLS_KEY"], fault);
+  }
+  if (tlsPort !== undefined && tlsDisable) {
+    say(["SMTP_TLS_PORT", "SMTP_TLS_DISABLE"], "TLS is disabled: unset one of them");
+  }
+  if (tlsPort !== undefined && tlsPort === port && port !== 0) {
+    say(["SMTP_TLS_PORT", "SMTP_PORT"], `both are ${port}: each wants a port of its own`);
+  }
+  if (proxyProtocol && proxies === undefined) {
+    say(["SMTP_PROXY_PROTOCOL", "SMTP_PROXIES"], "no proxy is named: name those that send it");
+  }
+  return found;
+}
+
+/** Values that are right, but seldom meant. */
+export function doubts(config: Config): string[] {
+  const { mode, allowNetworks, allowHosts, requireLocalDomain } = config;
+  const found: string[] = [];
+  if (allowNetworks === undefined && allowHosts === undefined) {
+    found.push("no client may use this server: set SMTP_ALLOW_NETWORKS or SMTP_ALLOW_HOSTS");
+  }
+  const everyone = allowNetworks?.some(({ prefix }) => prefix === 0) ?? false;
+  if (everyone && mode === "relay" && !requireLocalDomain) {
+    found.push(
+      "SMTP_ALLOW_NETWORKS and SMTP_REQUIRE_LOCAL_DOMAIN: anyone may send as anyone to anyone",
+    );
+  }
+  if (config.authUsers !== undefined && config.tlsDisable && !config.authInsecure) {
+    found.push("SMTP_AUTH_USERS: nobody can log in without TLS: see SMTP_TLS_DISABLE");
+  }
+  return found;
+}
