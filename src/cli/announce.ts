@@ -5,12 +5,19 @@ import { print } from "../deno/process.ts";
 import type { Endpoint, ListenError } from "../ports.ts";
 import { VERSION } from "./version.ts";
 
-export function announce(config: Config, addresses: readonly Endpoint[]): void {
+/** Where a server listens; with TLS from the beginning, perhaps nowhere. */
+export interface Listening {
+  readonly addresses: readonly Endpoint[];
+  readonly tlsAddresses: readonly Endpoint[];
+}
+
+export function announce(config: Config, { addresses, tlsAddresses }: Listening): void {
   const does = config.mode === "capture"
     ? "captures mail: nothing leaves this machine"
     : "takes mail and holds it: delivery is not yet in this version";
   print(`Dinopost ${VERSION} ${does}.`);
-  print(`Send mail to  ${targets(addresses).join("  ")}`);
+  print(`Send mail to  ${targets("smtp", addresses).join("  ")}${encryption(config)}`);
+  if (tlsAddresses.length > 0) print(`or to         ${targets("smtps", tlsAddresses).join("  ")}`);
   print(`Look          here: ${whatIsShown(config)}.`);
   print(`Kept          in ${config.queuePath}, ${howLong(config)}.`);
 }
@@ -27,25 +34,37 @@ function whatIsShown({ debug, mode }: Config): string {
     : "every line of every session is shown as it passes";
 }
 
+function encryption({ tlsDisable, tlsCert }: Config): string {
+  if (tlsDisable) return "";
+  return tlsCert === undefined ? ", STARTTLS with a certificate of its own" : ", STARTTLS";
+}
+
 /** Where a program may be pointed at; wildcards are no address to send to. */
-function targets(addresses: readonly Endpoint[]): string[] {
+function targets(scheme: string, addresses: readonly Endpoint[]): string[] {
   const { port } = addresses[0];
   const isWildcard = ({ hostname }: Endpoint) => hostname === "::" || hostname === "0.0.0.0";
-  if (addresses.some(isWildcard)) return [`port ${port} on every address of this machine`];
+  if (addresses.some(isWildcard)) {
+    const tls = scheme === "smtps" ? " with TLS from the beginning" : "";
+    return [`port ${port} on every address of this machine${tls}`];
+  }
   return addresses.map(({ hostname }) =>
-    `smtp://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`
+    `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`
   );
 }
 
-export function inWords({ endpoint: { hostname, port }, reason, message }: ListenError): string {
+export function inWords(
+  { endpoint: { hostname, port }, reason, message }: ListenError,
+  config: Pick<Config, "port" | "tlsPort">,
+): string {
   const where = `listen on ${hostname} port ${port}`;
+  const setting = port === config.tlsPort && port !== config.port ? "SMTP_TLS_PORT" : "SMTP_PORT";
   switch (reason) {
     case "in use":
-      return `${where}: in use: another program has it, perhaps another Dinopost; set SMTP_PORT`;
+      return `${where}: in use: another program has it, perhaps another Dinopost; set ${setting}`;
     case "no such address":
       return `${where}: this machine has no such address; set SMTP_LISTEN`;
     case "not permitted":
-      return `${where}: not permitted: ports below 1024 want CAP_NET_BIND_SERVICE; set SMTP_PORT`;
+      return `${where}: not permitted: ports below 1024 want CAP_NET_BIND_SERVICE; set ${setting}`;
     case "other":
       return message;
   }

@@ -7,6 +7,7 @@ import { asksForHelp, readArguments } from "./arguments.ts";
 import { backup } from "./backup.ts";
 import { check } from "./check.ts";
 import { type Action, type Command, CommandError, UsageError } from "./command.ts";
+import { hashPassword } from "./hash_password.ts";
 import { helpOn } from "./help.ts";
 import { messages } from "./messages/messages.ts";
 import { queue } from "./queue/queue.ts";
@@ -16,7 +17,16 @@ import { unit } from "./unit.ts";
 import { version } from "./version.ts";
 import { plain } from "./words.ts";
 
-const commands: readonly Command[] = [serve, check, queue, messages, backup, unit, version];
+const commands: readonly Command[] = [
+  serve,
+  check,
+  queue,
+  messages,
+  backup,
+  hashPassword,
+  unit,
+  version,
+];
 const help = helpOn(commands);
 const all: readonly Command[] = [...commands, help];
 

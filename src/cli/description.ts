@@ -14,10 +14,7 @@ export function describe(
     ["id", message.id],
     ["received", `${instant(message.receivedAt)}, ${span(now - message.receivedAt)} ago`],
     ["origin", message.origin],
-    [
-      "client",
-      `${client.address} port ${client.port}, ${client.esmtp ? "EHLO" : "HELO"} ${client.helo}`,
-    ],
+    ["client", clientOf(client)],
     ["from", path(message.sender)],
     ["wishes", wishesOf(message).join(", ")],
     [
@@ -40,10 +37,22 @@ export function describe(
   return lines.map((line) => line + "\n").join("");
 }
 
-function wishesOf({ wishes: { size, body, utf8, ret, envid } }: ShownMessage): string[] {
+function clientOf({ address, port, name, helo, esmtp, tls, user }: ShownMessage["client"]) {
+  return [
+    `${name === undefined ? "" : `${name} `}${address} port ${port}`,
+    `${esmtp ? "EHLO" : "HELO"} ${helo}`,
+    ...(tls === undefined ? [] : [`${tls.version} ${tls.cipher}`]),
+    ...(user === undefined ? [] : [`user ${user}`]),
+  ].join(", ");
+}
+
+function wishesOf(
+  { wishes: { size, body, utf8, requireTls, ret, envid } }: ShownMessage,
+): string[] {
   return [
     body,
     ...(utf8 ? ["SMTPUTF8"] : []),
+    ...(requireTls ? ["REQUIRETLS"] : []),
     ...(size === undefined ? [] : [`SIZE=${size}`]),
     ...(ret === undefined ? [] : [`RET=${ret}`]),
     ...(envid === undefined ? [] : [`ENVID=${envid}`]),

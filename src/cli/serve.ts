@@ -41,14 +41,14 @@ export const serve = action({
     try {
       // A server that could not listen has no address, and has rejected.
       if (relay.server.addresses.length > 0) {
-        announce(config, relay.server.addresses);
+        announce(config, relay.server);
         running.ready(manager.watchdog);
       }
       await stopped;
       world.log("info", "stopped");
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
-      complain(`dinopost: ${inWords(error)}`);
+      complain(`dinopost: ${inWords(error, config)}`);
       return status.FAILED;
     }
     return status.OK;
