@@ -47,11 +47,12 @@ function contextOf({ cert, key }: KeyPair): SecureContext {
   throw new CertificateError("the key does not belong to the certificate");
 }
 
-/** Octets that one read of the connection beneath may bring. */
-const ROOM = 64 * 1024;
+/** Octets that one read of the connection beneath may bring: of talk, and of messages. */
+const SMALL = 8 * 1024, LARGE = 64 * 1024;
 
 function accept(connection: Connection, secureContext: SecureContext): Promise<SecureConnection> {
-  const beneath = streamOf(connection);
+  const gate = new Gate();
+  const beneath = streamOf(connection, gate);
   // What is not in the types: a server's side, over any stream.
   const options = { isServer: true, secureContext } as ConstructorParameters<typeof TLSSocket>[1];
   const socket = new TLSSocket(beneath as never, options);
@@ -65,22 +66,52 @@ function accept(connection: Connection, secureContext: SecureContext): Promise<S
     socket.on("error", failed);
     beneath.on("error", failed);
     socket.once("close", failed);
+    // Of an end in the middle of its handshake, the socket says nothing.
+    beneath.once("end", failed);
     socket.once("secure", () => {
       socket.removeListener("close", failed);
-      resolve(new Secure(connection, socket, beneath));
+      beneath.removeListener("end", failed);
+      resolve(new Secure(connection, socket, beneath, gate));
     });
   });
 }
 
+/** Keeps reads waiting while it is shut. */
+class Gate {
+  #isShut = false;
+  #waiting: (() => void) | undefined;
+
+  pass(read: () => void): void {
+    if (this.#isShut) this.#waiting = read;
+    else read();
+  }
+
+  shut(): void {
+    this.#isShut = true;
+  }
+
+  open(): void {
+    this.#isShut = false;
+    const read = this.#waiting;
+    this.#waiting = undefined;
+    read?.();
+  }
+}
+
 /** The connection as a stream that a socket of TLS can be laid over. */
-function streamOf(connection: Connection): Duplex {
-  const buffer = new Uint8Array(ROOM);
+function streamOf(connection: Connection, gate: Gate): Duplex {
+  let buffer = new Uint8Array(SMALL);
+  const took = (count: number | null) => {
+    const octets = count === null ? null : Buffer.from(buffer.subarray(0, count));
+    if (count === SMALL) buffer = new Uint8Array(LARGE);
+    stream.push(octets);
+  };
   const stream: Duplex = new Duplex({
+    readableHighWaterMark: LARGE,
     read() {
-      connection.read(buffer).then(
-        (count) => stream.push(count === null ? null : Buffer.from(buffer.subarray(0, count))),
-        (error) => stream.destroy(error),
-      );
+      gate.pass(() => {
+        connection.read(buffer).then(took, (error) => stream.destroy(error));
+      });
     },
     write(octets: Uint8Array, _encoding, done) {
       writeAll(connection, octets).then(() => done(), done);
@@ -109,42 +140,60 @@ class Secure implements SecureConnection {
   readonly secured: Secured;
   readonly #socket: TLSSocket;
   readonly #beneath: Duplex;
+  readonly #gate: Gate;
+  /** What has come and was not read; the first of it from `#from` on. */
+  readonly #come: Buffer[] = [];
+  #from = 0;
+  #length = 0;
+  #ended = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(connection: Connection, socket: TLSSocket, beneath: Duplex) {
+  constructor(connection: Connection, socket: TLSSocket, beneath: Duplex, gate: Gate) {
     this.remoteAddr = connection.remoteAddr;
     this.#socket = socket;
     this.#beneath = beneath;
+    this.#gate = gate;
     const { standardName, name } = socket.getCipher();
-    this.secured = {
-      version: socket.getProtocol() ?? "TLS",
-      cipher: standardName ?? name,
+    this.secured = { version: socket.getProtocol() ?? "TLS", cipher: standardName ?? name };
+    socket.on("data", (octets: Buffer) => this.#take(octets));
+    const end = (error?: Error) => {
+      this.#ended = true;
+      if (error instanceof Error) this.#failure ??= error;
+      this.#wake?.();
     };
-    const wake = () => this.#wake?.();
-    socket.on("readable", wake).on("end", wake).on("close", wake);
-    const fail = (error: Error) => {
-      this.#failure ??= error;
-      wake();
-    };
-    socket.on("error", fail);
-    beneath.on("error", fail);
+    socket.on("end", () => end()).on("close", () => end()).on("error", end);
+    beneath.on("error", end);
+  }
+
+  #take(octets: Buffer): void {
+    this.#come.push(octets);
+    this.#length += octets.length;
+    // The socket takes whatever comes, wanted or not: pausing it keeps nothing back.
+    this.#gate.shut();
+    this.#wake?.();
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    const socket = this.#socket;
-    for (;;) {
-      if (socket.readableLength > 0) {
-        const octets = socket.read(Math.min(buffer.length, socket.readableLength)) as Buffer;
-        buffer.set(octets);
-        return octets.length;
-      }
+    while (this.#length === 0) {
       if (this.#failure !== undefined) throw this.#failure;
-      if (socket.readableEnded || socket.destroyed) return null;
-      const woken = new Promise<void>((resolve) => this.#wake = resolve);
-      // Nothing is there: it lets the stream look for more.
-      if (socket.read(0) === null) await woken;
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => this.#wake = resolve);
     }
+    let count = 0;
+    while (count < buffer.length && this.#length > 0) {
+      const [first] = this.#come;
+      const end = Math.min(first.length, this.#from + buffer.length - count);
+      buffer.set(first.subarray(this.#from, end), count);
+      count += end - this.#from;
+      this.#length -= end - this.#from;
+      this.#from = end;
+      if (end < first.length) break;
+      this.#come.shift();
+      this.#from = 0;
+    }
+    if (this.#length === 0) this.#gate.open();
+    return count;
   }
 
   write(octets: Uint8Array): Promise<number> {

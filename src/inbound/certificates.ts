@@ -3,7 +3,8 @@
  *
  * Promises: files that have changed are taken within ten seconds, without a restart; while
  * they are no sound pair, as in the middle of a renewal, the certificate before them serves
- * on, and it is told. One that it made itself is made anew a month before it ends.
+ * on, and it is told. One that it makes itself is made for the first client that wants it, since
+ * its maker takes memory that most never need, and anew from a month before it ends.
  */
 
 import type { World } from "../ports.ts";
@@ -40,7 +41,10 @@ export class Certificates implements TlsSource {
   #serving = "";
   /** The last text, or trouble, that was told of. */
   #told = "";
+  /** That of files. */
   #context: TlsContext | undefined;
+  /** The one it made itself. */
+  #made: TlsContext | undefined;
   #making: Promise<TlsContext> | undefined;
   #cancel: (() => void) | undefined;
   #warnedAt = -Infinity;
@@ -62,26 +66,23 @@ export class Certificates implements TlsSource {
   }
 
   update(files: CertificateFiles | undefined): void {
-    if (this.#files !== undefined && files === undefined) this.#forget();
+    // What one names no more shall not serve on.
+    if (files === undefined) this.#context = undefined;
     this.#files = files;
+    this.#serving = "";
     this.#look();
   }
 
-  /** One that is made takes a moment, the first client perhaps waits for it. */
+  /** Rejects with a CertificateError where there is none. */
   context(): TlsContext | Promise<TlsContext> {
-    return this.#context ?? this.#making ??
-      Promise.reject(new CertificateError("there is no certificate"));
-  }
-
-  #forget(): void {
-    this.#context = undefined;
-    this.#serving = "";
+    if (this.#files === undefined) return this.#own();
+    return this.#context ?? Promise.reject(new CertificateError("there is no certificate"));
   }
 
   #look(): void {
-    if (this.#files === undefined) this.#lookAtOwn();
-    else this.#lookAtFiles(this.#files);
-    this.#warn();
+    if (this.#files === undefined) return;
+    this.#lookAtFiles(this.#files);
+    this.#warn(this.#files);
   }
 
   #lookAtFiles(files: CertificateFiles): void {
@@ -111,28 +112,39 @@ export class Certificates implements TlsSource {
     log("error", "certificate kept as it was", { file: files.cert, problem });
   }
 
-  #lookAtOwn(): void {
-    const { clock, log, tls } = this.#world;
-    const serves = this.#context !== undefined &&
-      this.#context.ends - clock.now() > RENEWED_BEFORE;
-    if (serves || this.#making !== undefined) return;
-    this.#making = makeSelfSigned(this.#hostname, clock.now()).then((pair) => {
-      if (this.#files === undefined) this.#context = tls.context(pair);
-      return tls.context(pair);
-    });
-    this.#making.catch((error) => log("error", "cannot make a certificate", { error: `${error}` }))
-      .finally(() => this.#making = undefined);
+  /** Until a new one is made the old one serves. */
+  #own(): TlsContext | Promise<TlsContext> {
+    const { clock, log } = this.#world;
+    const left = (this.#made?.ends ?? -Infinity) - clock.now();
+    if (left <= RENEWED_BEFORE && this.#making === undefined) {
+      this.#making = this.#make().finally(() => this.#making = undefined);
+      this.#making.catch((error) => {
+        log("error", "cannot make a certificate", { error: String(error) });
+      });
+    }
+    return left > 0 ? this.#made! : this.#making!;
   }
 
-  #warn(): void {
-    if (this.#files === undefined || this.#context === undefined) return;
+  async #make(): Promise<TlsContext> {
+    const { clock, log, tls } = this.#world;
+    const pair = await makeSelfSigned(this.#hostname, clock.now());
+    const made = this.#made = tls.context(pair);
+    const until = new Date(made.ends).toISOString();
+    log("info", "certificate made", { name: this.#hostname, until });
+    return made;
+  }
+
+  #warn({ cert }: CertificateFiles): void {
+    if (this.#context === undefined) return;
     const { clock, log } = this.#world;
     const left = this.#context.ends - clock.now();
     if (left > WARNED_BEFORE || clock.monotonic() - this.#warnedAt < DAY) return;
     this.#warnedAt = clock.monotonic();
     const until = new Date(this.#context.ends).toISOString();
-    const event = left > 0 ? "certificate ends soon" : "certificate has ended";
-    log("warning", event, { file: this.#files.cert, until });
+    log("warning", left > 0 ? "certificate ends soon" : "certificate has ended", {
+      file: cert,
+      until,
+    });
   }
 }
 
