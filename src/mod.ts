@@ -17,9 +17,12 @@
  * ```
  */
 
-export { Server } from "./server.ts";
+export { type Options, Server } from "./server.ts";
 export type { Audit, Checks, ServerOptions } from "./inbound/options.ts";
-export type { AccessRule, Verdict } from "./inbound/access.ts";
+export type { AccessRule, Network, Verdict } from "./inbound/access.ts";
+export type { Answer, Authenticator } from "./inbound/authentication.ts";
+export type { TlsSource } from "./inbound/certificates.ts";
+export { CertificateError, type KeyPair } from "./ports/tls.ts";
 export type { Handler, Middleware } from "./mail/handler.ts";
 export type { Client, Envelope } from "./mail/envelope.ts";
 export type { Content } from "./smtp/content.ts";

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { ListenError, type Middleware, replies, reply, Server } from "../src/mod.ts";
 import { loadConfig } from "../src/config.ts";
 import { DEFAULTS } from "../src/inbound/options.ts";
+import { certified } from "./fakes/certificate.ts";
 import { Client } from "./fakes/client.ts";
 import { environmentOf } from "./fakes/environment.ts";
 import { contentOf, TestServer } from "./fakes/server.ts";
@@ -286,4 +287,33 @@ Deno.test("the defaults of the server are those of the settings", () => {
     const setting = name === "addresses" ? "listen" : name as keyof typeof config;
     assert.deepEqual(config[setting], value, name);
   }
+});
+
+Deno.test("the library serves TLS and knows its users", async () => {
+  const { ca, pair } = await certified();
+  const server = new Server({
+    addresses: ["127.0.0.1"],
+    port: 0,
+    tls: pair,
+    users: new Map([["alice", "secret"]]),
+    senderDomains: new Set(["example.com"]),
+    handler: ({ client }) => reply(250, "2.0.0", `${client.user} ${client.tls?.version}`),
+  });
+  const stopped = server.listenAndServe();
+  using client = await Client.greeted(server.address.port);
+  assert.match(await client.ask("EHLO x"), /^250-STARTTLS$/m);
+  assert.match(await client.ask("STARTTLS"), /^220 /);
+  await client.startTls(ca);
+  assert.match(await client.ask("EHLO x"), /^250-AUTH SCRAM-SHA-256 PLAIN LOGIN$/m);
+  assert.match(await client.ask(`AUTH PLAIN ${btoa("\0alice\0secret")}`), /^235 /);
+  assert.match(await client.ask("MAIL FROM:<a@elsewhere.example>"), /^250/);
+  await client.ask("RCPT TO:<b@example.net>");
+  await client.ask("DATA");
+  assert.match(await client.ask("Subject: hello\r\n\r\n."), /^250 2.0.0 alice TLSv1.3$/);
+  client.close();
+  await server.shutdown();
+  await stopped;
+  assert.throws(() => new Server({ tls: { cert: "x", key: "y" }, handler: () => replies.ok }), {
+    message: "the certificate is no PEM certificate",
+  });
 });

@@ -1,10 +1,10 @@
 /** A client that says just what it is told to, octet by octet if it must be. */
 
 export class Client implements Disposable {
-  readonly #connection: Deno.TcpConn;
+  #connection: Deno.Conn;
   #heard = "";
 
-  private constructor(connection: Deno.TcpConn) {
+  private constructor(connection: Deno.Conn) {
     this.#connection = connection;
   }
 
@@ -15,11 +15,32 @@ export class Client implements Disposable {
     return new Client(connection);
   }
 
+  /** Connects and shakes hands; the server must prove that it is `localhost`. */
+  static async overTls(port: number, ca: string): Promise<Client> {
+    const client = await Client.connect(port);
+    try {
+      await client.startTls(ca);
+      return client;
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
   /** Connects and takes the greeting. */
   static async greeted(port: number): Promise<Client> {
     const client = await Client.connect(port);
     await client.reply();
     return client;
+  }
+
+  /** Shakes hands now. What the server said before must have been taken: none of it counts on. */
+  async startTls(ca: string): Promise<void> {
+    if (this.#heard !== "") throw new Error(`start TLS: the server said more: ${this.#heard}`);
+    const plain = this.#connection as Deno.TcpConn;
+    const secure = await Deno.startTls(plain, { hostname: "localhost", caCerts: [ca] });
+    this.#connection = secure;
+    await secure.handshake();
   }
 
   async send(octets: string | Uint8Array): Promise<void> {
