@@ -85,7 +85,7 @@ function permissions({ read, write }: Asked): string[] {
     "--no-prompt",
     "--allow-net",
     "--allow-env",
-    "--allow-sys=hostname,statfs,uid",
+    "--allow-sys=hostname,statfs,uid,networkInterfaces",
     read === undefined ? "--allow-read" : `--allow-read=${[read, ...written].join(",")}`,
     write === undefined ? "--allow-write" : `--allow-write=${written.join(",")}`,
   ];

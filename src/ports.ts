@@ -4,6 +4,7 @@
  */
 
 import type { Digests } from "./ports/digests.ts";
+import type { Outward } from "./ports/outward.ts";
 import type { KeyPair, Tls } from "./ports/tls.ts";
 
 /** Milliseconds throughout. */
@@ -92,6 +93,7 @@ export interface World {
   readonly resolver: Resolver;
   readonly log: Log;
   readonly tls: Tls;
+  readonly outward: Outward;
   readonly digests: Digests;
   readonly readText: Environment["readText"];
 }

@@ -20,9 +20,11 @@ import { Dispatcher, type Limits, type Notices } from "./queue/dispatcher.ts";
 import { Retention } from "./queue/retention.ts";
 
 /** How mail leaves, and how its senders are told when it cannot. */
-export interface Outbound {
+export interface WayOut {
   readonly delivery: Delivery;
   readonly notices: Notices;
+  /** Nothing will leave any more. */
+  close?(): void;
 }
 
 /**
@@ -38,14 +40,15 @@ export class Relay {
   readonly #store: Store;
   readonly #retention: Retention;
   readonly #dispatcher: Dispatcher | undefined;
+  readonly #wayOut: WayOut | undefined;
   readonly #certificates: Certificates | undefined;
   readonly #authentication: Authentication;
   readonly #rates: Rates;
   readonly #audit: { wants: { lines: boolean; content: boolean }; line: Audit["line"] };
   #config: Config;
 
-  /** Without a way out, mail is held. */
-  constructor(config: Config, store: Store, world: World, outbound?: Outbound) {
+  /** Without a way out, mail is held, or captured. */
+  constructor(config: Config, store: Store, world: World, wayOut?: WayOut) {
     const { log } = world;
     this.#config = config;
     this.#world = world;
@@ -55,7 +58,7 @@ export class Relay {
       line: (session, side, text) => log("info", `${session} ${side}: ${text}`),
     };
     this.audit(config.debug);
-    const rules = () => intakeRules(this.#config, outbound !== undefined);
+    const rules = () => intakeRules(this.#config, wayOut !== undefined);
     const { hostname, maxSize } = config;
     this.#certificates = config.tlsDisable
       ? undefined
@@ -96,9 +99,10 @@ export class Relay {
       ]),
     }, world);
     this.#retention = new Retention(store, world, () => this.#config.retentionDays);
-    if (outbound !== undefined) {
+    this.#wayOut = wayOut;
+    if (wayOut !== undefined) {
       const limits = () => limitsOf(this.#config);
-      this.#dispatcher = new Dispatcher({ ...world, ...outbound, store, limits });
+      this.#dispatcher = new Dispatcher({ ...world, ...wayOut, store, limits });
     }
   }
 
@@ -138,6 +142,7 @@ export class Relay {
     } finally {
       this.#retention.stop();
       this.#certificates?.stop();
+      this.#wayOut?.close?.();
       await this.#store.close();
     }
   }
@@ -161,7 +166,7 @@ function intakeRules(config: Config, leaves: boolean): IntakeRules {
   const rules = { hostname, hideClient, maxQueuedPerClient, minFree };
   if (mode === "capture") return { ...rules, state: "captured" };
   if (leaves) return { ...rules, state: "queued" };
-  return { ...rules, state: "held", note: "this version does not deliver" };
+  return { ...rules, state: "held", note: "there is no way out" };
 }
 
 function limitsOf(config: Config): Limits {

@@ -39,7 +39,7 @@ export const ITERATIONS = 4096;
 /** For new verifiers: clients compute it once for each connection. */
 export const NEW_ITERATIONS = 16_384;
 
-const MOST_ITERATIONS = 10_000_000;
+export const MOST_ITERATIONS = 10_000_000;
 const MOST_MEMORY = 512 * 1024 * 1024;
 const HASH_OCTETS = 32;
 const utf8 = new TextEncoder();
@@ -48,7 +48,7 @@ const utf8 = new TextEncoder();
 export function readPassword(text: string): Password | undefined {
   if (/^SCRAM-/i.test(text)) return readVerifier(text);
   // Others' hashes must not be taken for passwords, and wait for clients that send them.
-  return /^(?:\$[a-z0-9-]+\$|\{[A-Z0-9-]+\})/i.test(text)
+  return /^(?:\$[a-z0-9,=_-]+\$|\{[a-z0-9._-]+\})/i.test(text)
     ? readScrypt(text)
     : { kind: "plain", text };
 }
@@ -59,7 +59,8 @@ function readScrypt(text: string): Password | undefined {
   if (hash === undefined) return undefined;
   const cost = { ln: Number(ln), r: Number(r), p: Number(p) };
   const octets = { salt: fromBase64(padded(salt)), hash: fromBase64(padded(hash)) };
-  const sound = cost.ln > 0 && cost.r > 0 && cost.p > 0 && cost.p <= 16 &&
+  // RFC 7914 §2 wants N below two to the power of 16 r.
+  const sound = cost.ln > 0 && cost.ln < 16 * cost.r && cost.r > 0 && cost.p > 0 && cost.p <= 16 &&
     128 * cost.r * 2 ** cost.ln <= MOST_MEMORY;
   return sound && octets.salt !== undefined && octets.hash !== undefined &&
       octets.hash.length >= 16 && octets.hash.length <= 64
@@ -108,10 +109,22 @@ export async function verifierOf(
   iterations: number,
   digests: Digests,
 ): Promise<Verifier> {
+  const { clientKey, serverKey } = await keysOf(text, salt, iterations, digests);
+  return { kind: "scram", iterations, salt, storedKey: digests.sha256(clientKey), serverKey };
+}
+
+/** What only who knows the password can compute. */
+export async function keysOf(
+  text: string,
+  salt: Octets,
+  iterations: number,
+  digests: Digests,
+): Promise<{ clientKey: Octets; serverKey: Octets }> {
   const salted = await digests.pbkdf2(prepared(text), salt, iterations);
-  const storedKey = digests.sha256(digests.hmac(salted, utf8.encode("Client Key")));
-  const serverKey = digests.hmac(salted, utf8.encode("Server Key"));
-  return { kind: "scram", iterations, salt, storedKey, serverKey };
+  return {
+    clientKey: digests.hmac(salted, utf8.encode("Client Key")),
+    serverKey: digests.hmac(salted, utf8.encode("Server Key")),
+  };
 }
 
 /** Whether it is the password that is kept. */

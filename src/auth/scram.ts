@@ -37,7 +37,7 @@ export function readFirst(octets: Uint8Array): ClientFirst | undefined {
   // `y`: the client could bind the channel, and believes that the server cannot. It is right.
   const [, channel, actsFor = "", bare] =
     /^([ny],(?:a=([^,]+))?,)([^]+)$/.exec(textOf(octets) ?? "") ?? [];
-  const [, user, nonce] = /^n=([^,]+),r=([!-+\--~]+)(?:,[a-z]=[^,]*)*$/i.exec(bare ?? "") ?? [];
+  const [, user, nonce] = /^n=([^,]+),r=([!-+\--~]+)(?:,[A-Za-z]=[^,]*)*$/.exec(bare ?? "") ?? [];
   const names = [nameOf(user ?? ""), nameOf(actsFor)];
   return nonce === undefined || names.includes(undefined)
     ? undefined
@@ -57,26 +57,23 @@ export function serverFirst(
   return utf8.encode(`r=${nonce}${ours},s=${toBase64(salt)},i=${iterations}`);
 }
 
-/**
- * What proves to the client that we know its verifier too; `undefined` where the client has
- * not proved anything, or there is no such user.
- */
+/** What proves to the client that we know its verifier too, if it has proved that it does. */
 export function serverFinal(
   { first, asked, last }: { first: ClientFirst; asked: Uint8Array; last: Uint8Array },
-  verifier: Verifier | undefined,
+  { storedKey, serverKey }: Pick<Verifier, "storedKey" | "serverKey">,
   digests: Digests,
 ): { final: Octets } | "malformed" | "refused" {
   const challenge = textOf(asked)!;
   const [, without, channel, nonce, base64] =
-    /^(c=([^,]+),r=([^,]+)(?:,[a-z]=[^,]*)*?),p=([^,]+)$/i.exec(textOf(last) ?? "") ?? [];
+    /^(c=([^,]+),r=([^,]+)(?:,[A-Za-z]=[^,]*)*?),p=([^,]+)$/.exec(textOf(last) ?? "") ?? [];
   const proof = fromBase64(base64 ?? "");
   if (proof?.length !== 32 || fromBase64(channel) === undefined) return "malformed";
   const isOurs = toBase64(utf8.encode(first.channel)) === channel &&
     challenge.startsWith(`r=${nonce},`);
-  if (!isOurs || verifier === undefined) return "refused";
+  if (!isOurs) return "refused";
   const message = utf8.encode(`${first.bare},${challenge},${without}`);
-  const signature = digests.hmac(verifier.storedKey, message);
+  const signature = digests.hmac(storedKey, message);
   const clientKey = proof.map((octet, i) => octet ^ signature[i]);
-  if (!digests.same(digests.sha256(clientKey), verifier.storedKey)) return "refused";
-  return { final: utf8.encode(`v=${toBase64(digests.hmac(verifier.serverKey, message))}`) };
+  if (!digests.same(digests.sha256(clientKey), storedKey)) return "refused";
+  return { final: utf8.encode(`v=${toBase64(digests.hmac(serverKey, message))}`) };
 }

@@ -14,7 +14,7 @@ export interface Listening {
 export function announce(config: Config, { addresses, tlsAddresses }: Listening): void {
   const does = config.mode === "capture"
     ? "captures mail: nothing leaves this machine"
-    : "takes mail and holds it: delivery is not yet in this version";
+    : "takes mail and delivers it";
   print(`Dinopost ${VERSION} ${does}.`);
   print(`Send mail to  ${targets("smtp", addresses).join("  ")}${encryption(config)}`);
   if (tlsAddresses.length > 0) print(`or to         ${targets("smtps", tlsAddresses).join("  ")}`);

@@ -2,10 +2,12 @@
 
 import { complain, onUnhandledRejection } from "../deno/process.ts";
 import { manager as managerOf } from "../deno/notify.ts";
+import { dnsOf } from "../deno/dns.ts";
 import { world } from "../deno/world.ts";
 import { ListenError } from "../ports.ts";
 import { SpoolError, type Store } from "../ports/store.ts";
 import { Relay } from "../relay.ts";
+import { wayOut } from "../way_out.ts";
 import { announce, inWords } from "./announce.ts";
 import { action } from "./command.ts";
 import { configure } from "./configure.ts";
@@ -34,7 +36,13 @@ export const serve = action({
       complain(`dinopost: ${error.message}`);
       return status.CONFIG;
     }
-    const relay = new Relay(config, store, world);
+    // Captured mail stays: there is no way out at all.
+    const relay: Relay = config.mode === "capture" ? new Relay(config, store, world) : new Relay(
+      config,
+      store,
+      world,
+      wayOut(config, () => relay.config, dnsOf(config.dnsServers), world),
+    );
     const running = new Running(relay, managerOf(manager), { dev, world });
     running.hearSignals();
     const stopped = relay.run();

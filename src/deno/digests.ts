@@ -1,10 +1,10 @@
 /** Digests, by the runtime's own means; the slow ones run in threads of it. */
 
 import { createHash, createHmac, pbkdf2, scrypt, timingSafeEqual } from "node:crypto";
-import type { Digests } from "../ports/digests.ts";
+import type { Digests, ScryptCost } from "../ports/digests.ts";
 
-/** What scrypt may take of memory; twice what its cost needs. */
-const roomFor = ({ ln, r }: { ln: number; r: number }) => 2 * 128 * r * 2 ** ln;
+/** What scrypt may take of memory; twice what its cost needs (RFC 7914 §6). */
+const roomFor = ({ ln, r, p }: ScryptCost) => 2 * 128 * r * (2 ** ln + p + 2);
 
 const plain = (octets: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(octets);
 

@@ -5,212 +5,72 @@
  * one, or before it; no failure of either is thrown where nobody waits for it.
  */
 
-import { Buffer } from "node:buffer";
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { Duplex } from "node:stream";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Connection } from "../ports.ts";
-import {
-  CertificateError,
-  HandshakeError,
-  type KeyPair,
-  type SecureConnection,
-  type Secured,
-  type Tls,
-} from "../ports/tls.ts";
+import { CertificateError, type SecureConnection, type Tls } from "../ports/tls.ts";
+import { shakeHands } from "./secure.ts";
 
 export const tls: Tls = {
   context(pair) {
-    const secureContext = contextOf(pair);
-    const { validTo } = new X509Certificate(pair.cert);
+    const chain = chainOf(pair.cert);
+    const secureContext = contextOf(chain, pair.key);
     return {
-      ends: Date.parse(validTo),
+      ends: Date.parse(chain[0].validTo),
       accept: (connection) => accept(connection, secureContext),
     };
   },
 };
 
-function contextOf({ cert, key }: KeyPair): SecureContext {
-  let certificate: X509Certificate;
+/** Curves and algorithms of keys that the runtime can sign handshakes with. */
+const KEYS = new Set(["rsa", "prime256v1", "secp384r1", "secp521r1", "ed25519"]);
+
+function contextOf(chain: readonly X509Certificate[], key: string): SecureContext {
+  let privateKey: KeyObject;
   try {
-    certificate = new X509Certificate(cert);
-  } catch {
-    throw new CertificateError("the certificate is no PEM certificate");
-  }
-  try {
-    if (certificate.checkPrivateKey(createPrivateKey(key))) {
-      return createSecureContext({ cert, key, minVersion: "TLSv1.2" });
-    }
+    privateKey = createPrivateKey(key);
   } catch {
     throw new CertificateError("the key is no PEM private key without a passphrase");
   }
-  throw new CertificateError("the key does not belong to the certificate");
+  if (!chain[0].checkPrivateKey(privateKey)) {
+    throw new CertificateError("the key does not belong to the certificate");
+  }
+  const { asymmetricKeyType, asymmetricKeyDetails } = privateKey;
+  const kind = asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType!;
+  if (!KEYS.has(kind)) throw new CertificateError(`keys of kind ${kind} do not serve here`);
+  try {
+    return createSecureContext({ cert: chain.join("\n"), key, minVersion: "TLSv1.2" });
+  } catch (error) {
+    throw new CertificateError(error instanceof Error ? error.message : String(error));
+  }
 }
 
-/** Octets that one read of the connection beneath may bring: of talk, and of messages. */
-const SMALL = 8 * 1024, LARGE = 64 * 1024;
+/** What is cut in its middle is no chain yet: clients may want just what is missing. */
+function chainOf(cert: string): X509Certificate[] {
+  const blocks = cert.split(/(?=-----BEGIN CERTIFICATE-----)/)
+    .filter((block) => block.startsWith("-----BEGIN CERTIFICATE-----"));
+  const chain = blocks.flatMap((block) => certificateOf(block) ?? []);
+  if (chain.length === 0) throw new CertificateError("the certificate is no PEM certificate");
+  if (chain.length < blocks.length) {
+    throw new CertificateError("one certificate of the chain is no PEM certificate");
+  }
+  return chain;
+}
 
-function accept(connection: Connection, secureContext: SecureContext): Promise<SecureConnection> {
-  const gate = new Gate();
-  const beneath = streamOf(connection, gate);
+function certificateOf(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+async function accept(
+  connection: Connection,
+  secureContext: SecureContext,
+): Promise<SecureConnection> {
   // What is not in the types: a server's side, over any stream.
   const options = { isServer: true, secureContext } as ConstructorParameters<typeof TLSSocket>[1];
-  const socket = new TLSSocket(beneath as never, options);
-  return new Promise((resolve, reject) => {
-    const failed = (error?: Error) => {
-      socket.destroy();
-      beneath.destroy();
-      reject(new HandshakeError(error?.message ?? "the client ended it"));
-    };
-    // They stay for good: an error that nobody hears of ends the process.
-    socket.on("error", failed);
-    beneath.on("error", failed);
-    socket.once("close", failed);
-    // Of an end in the middle of its handshake, the socket says nothing.
-    beneath.once("end", failed);
-    socket.once("secure", () => {
-      socket.removeListener("close", failed);
-      beneath.removeListener("end", failed);
-      resolve(new Secure(connection, socket, beneath, gate));
-    });
-  });
-}
-
-/** Keeps reads waiting while it is shut. */
-class Gate {
-  #isShut = false;
-  #waiting: (() => void) | undefined;
-
-  pass(read: () => void): void {
-    if (this.#isShut) this.#waiting = read;
-    else read();
-  }
-
-  shut(): void {
-    this.#isShut = true;
-  }
-
-  open(): void {
-    this.#isShut = false;
-    const read = this.#waiting;
-    this.#waiting = undefined;
-    read?.();
-  }
-}
-
-/** The connection as a stream that a socket of TLS can be laid over. */
-function streamOf(connection: Connection, gate: Gate): Duplex {
-  let buffer = new Uint8Array(SMALL);
-  const took = (count: number | null) => {
-    const octets = count === null ? null : Buffer.from(buffer.subarray(0, count));
-    if (count === SMALL) buffer = new Uint8Array(LARGE);
-    stream.push(octets);
-  };
-  const stream: Duplex = new Duplex({
-    readableHighWaterMark: LARGE,
-    read() {
-      gate.pass(() => {
-        connection.read(buffer).then(took, (error) => stream.destroy(error));
-      });
-    },
-    write(octets: Uint8Array, _encoding, done) {
-      writeAll(connection, octets).then(() => done(), done);
-    },
-    final(done) {
-      connection.closeWrite().then(() => done(), () => done());
-    },
-    destroy(error, done) {
-      try {
-        connection.close();
-      } catch {
-        // It is closed already.
-      }
-      done(error);
-    },
-  });
-  return stream;
-}
-
-async function writeAll(connection: Connection, octets: Uint8Array): Promise<void> {
-  while (octets.length > 0) octets = octets.subarray(await connection.write(octets));
-}
-
-class Secure implements SecureConnection {
-  readonly remoteAddr;
-  readonly secured: Secured;
-  readonly #socket: TLSSocket;
-  readonly #beneath: Duplex;
-  readonly #gate: Gate;
-  /** What has come and was not read; the first of it from `#from` on. */
-  readonly #come: Buffer[] = [];
-  #from = 0;
-  #length = 0;
-  #ended = false;
-  #failure: Error | undefined;
-  #wake: (() => void) | undefined;
-
-  constructor(connection: Connection, socket: TLSSocket, beneath: Duplex, gate: Gate) {
-    this.remoteAddr = connection.remoteAddr;
-    this.#socket = socket;
-    this.#beneath = beneath;
-    this.#gate = gate;
-    const { standardName, name } = socket.getCipher();
-    this.secured = { version: socket.getProtocol() ?? "TLS", cipher: standardName ?? name };
-    socket.on("data", (octets: Buffer) => this.#take(octets));
-    const end = (error?: Error) => {
-      this.#ended = true;
-      if (error instanceof Error) this.#failure ??= error;
-      this.#wake?.();
-    };
-    socket.on("end", () => end()).on("close", () => end()).on("error", end);
-    beneath.on("error", end);
-  }
-
-  #take(octets: Buffer): void {
-    this.#come.push(octets);
-    this.#length += octets.length;
-    // The socket takes whatever comes, wanted or not: pausing it keeps nothing back.
-    this.#gate.shut();
-    this.#wake?.();
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#length === 0) {
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#ended) return null;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
-    let count = 0;
-    while (count < buffer.length && this.#length > 0) {
-      const [first] = this.#come;
-      const end = Math.min(first.length, this.#from + buffer.length - count);
-      buffer.set(first.subarray(this.#from, end), count);
-      count += end - this.#from;
-      this.#length -= end - this.#from;
-      this.#from = end;
-      if (end < first.length) break;
-      this.#come.shift();
-      this.#from = 0;
-    }
-    if (this.#length === 0) this.#gate.open();
-    return count;
-  }
-
-  write(octets: Uint8Array): Promise<number> {
-    return new Promise((resolve, reject) =>
-      // Writing nothing is a failure to the socket; here it is a turn for what is on its way.
-      octets.length === 0
-        ? setTimeout(resolve, 0, 0)
-        : this.#socket.write(octets, (error) => error ? reject(error) : resolve(octets.length))
-    );
-  }
-
-  closeWrite(): Promise<void> {
-    return new Promise((resolve) => this.#socket.end(resolve));
-  }
-
-  close(): void {
-    this.#socket.destroy();
-    this.#beneath.destroy();
-  }
+  const lay = (beneath: unknown) => new TLSSocket(beneath as never, options);
+  return (await shakeHands(connection, "secure", lay)).secure;
 }

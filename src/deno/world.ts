@@ -6,6 +6,7 @@ import { digests } from "./digests.ts";
 import { environment } from "./environment.ts";
 import { log } from "./log.ts";
 import { net } from "./net.ts";
+import { outward } from "./outward.ts";
 import { random } from "./random.ts";
 import { resolver } from "./resolver.ts";
 import { tls } from "./tls.ts";
@@ -15,6 +16,7 @@ export const world: World = {
   digests,
   log,
   net,
+  outward,
   random,
   readText: environment.readText,
   resolver,

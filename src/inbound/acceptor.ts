@@ -10,6 +10,8 @@ import type { Clock, Connection, Listener, Log } from "../ports.ts";
 
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 1_000;
+/** A client that left the queue, or reset its connection there, is no trouble of ours. */
+const GONE = new Set(["ConnectionAborted", "ConnectionReset", "NotConnected"]);
 
 export async function acceptAll(
   listener: Listener,
@@ -25,8 +27,7 @@ export async function acceptAll(
       take(connection);
     } catch (error) {
       if (isOver()) return;
-      // A client that left the queue is no trouble of ours.
-      if (error instanceof Error && error.name === "ConnectionAborted") continue;
+      if (error instanceof Error && GONE.has(error.name)) continue;
       if (pause === 0) log("error", "cannot accept connections", { error: String(error) });
       pause = Math.min(LONGEST_PAUSE, pause === 0 ? FIRST_PAUSE : pause * 2);
       await new Promise<void>((resolve) => clock.timer(pause, resolve));

@@ -1,8 +1,8 @@
 /**
  * Counts the clients that are there, and says which of those that come may stay.
  *
- * Promises: clients about whom names are still being looked up take no place from those who
- * are served; a rule that fails turns away for now, never for good.
+ * Promises: clients that are too many, and those about whom names are still being looked up,
+ * take no place from those who are served; a rule that fails turns away for now, never for good.
  */
 
 import type { Reply } from "../smtp/reply.ts";
@@ -39,18 +39,26 @@ export class Admission {
     const same = this.#perAddress.get(address) ?? 0;
     this.#present++;
     this.#perAddress.set(address, same + 1);
+    let isThere = true;
     const place: Place = {
       refusal: undefined,
       leave: () => {
         this.#waiting.delete(place);
-        this.#leave(address);
+        if (isThere) this.#leave(address);
+        isThere = false;
       },
     };
-    place.refusal = served >= rules.maxClients
+    const refusal = served >= rules.maxClients
       ? replies.tooManyClients
       : same >= rules.maxClientsPerAddress
       ? replies.tooManyFromAddress(address)
       : this.#judge(place, address, rules);
+    // Whoever is to come again later goes at once, without so much as a handshake.
+    const told = (refusal: Reply | undefined) => {
+      if (refusal !== undefined && refusal.code < 500) place.leave();
+      return refusal;
+    };
+    place.refusal = refusal instanceof Promise ? refusal.then(told) : told(refusal);
     return place;
   }
 

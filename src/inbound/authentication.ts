@@ -4,7 +4,8 @@
  * Promises: a password is checked off the critical thread, few at once; one that was right is
  * remembered for minutes, by a digest whose key is this process's alone. A failure takes the
  * same time whatever failed. Who fails again and again is turned away unheard, but not those
- * who share its address and were right a moment ago.
+ * who share its address and were right there a moment ago; that somebody was right elsewhere
+ * opens nothing.
  */
 
 import {
@@ -21,6 +22,7 @@ import type { Reply } from "../smtp/reply.ts";
 import * as replies from "../smtp/replies.ts";
 import { type Exchange, type Mechanism, MECHANISMS, toBase64 } from "../smtp/sasl.ts";
 import { Limiter } from "./rates.ts";
+import { Remembered } from "./remembered.ts";
 import { Turns } from "./turns.ts";
 
 /** What follows from what a client has said. */
@@ -38,12 +40,13 @@ export interface Authenticator {
 
 /** No failure is told sooner. */
 const FAILURE_TIME = 1_000;
-const REMEMBERED = 5 * 60_000;
-const MOST_REMEMBERED = 10_000;
+const REMEMBERED = { period: 5 * 60_000, most: 10_000 };
 /** Failures of one address with one user, and with all. */
 const WITH_ONE_USER = { count: 10, period: 10 * 60_000 };
 const WITH_ALL_USERS = { count: 50, period: 10 * 60_000 };
 const MOST_WAITING = 200;
+/** Of a name that failed: what is counted must not take more memory than that. */
+const MOST_NAME = 255;
 
 const NONE = new Uint8Array(0);
 const utf8 = new TextEncoder();
@@ -51,6 +54,13 @@ const ask = (text: string): Answer => ({ challenge: utf8.encode(text) });
 const refuse = (refusal: Reply): Answer => ({ refusal });
 
 type Surroundings = Pick<World, "clock" | "random" | "digests" | "log">;
+
+interface Login {
+  readonly user: string;
+  readonly password: string;
+  /** For whom it would act; empty: for itself. */
+  readonly actsFor: string;
+}
 
 interface User {
   /** As it was given: what is remembered ends with it. */
@@ -64,12 +74,17 @@ export class Authentication implements Authenticator {
   readonly #users = new Map<string, User>();
   /** Of plain passwords, computed when they are first wanted; by the user's name. */
   readonly #verifiers = new Map<string, Promise<Verifier>>();
-  readonly #right = new Map<string, number>();
+  /** What was right: digests of all that decided it. */
+  readonly #right: Remembered;
+  /** Who was right, and where. */
+  readonly #rightThere: Remembered;
   readonly #checking = new Map<string, Promise<boolean>>();
   readonly #turns: Turns;
   readonly #withOneUser: Limiter;
   readonly #withAllUsers: Limiter;
   readonly #key = new Uint8Array(32);
+  /** Stands for verifiers that there are not. */
+  readonly #noKeys = { storedKey: this.#key, serverKey: this.#key };
   /** Stands for users that there are not. */
   #nobody: Password = { kind: "plain", text: "" };
   #iterations = ITERATIONS;
@@ -77,20 +92,25 @@ export class Authentication implements Authenticator {
   constructor(users: ReadonlyMap<string, string>, world: Surroundings, atOnce = 1) {
     this.#world = world;
     this.#turns = new Turns({ atOnce, mostWaiting: MOST_WAITING });
+    this.#right = new Remembered(REMEMBERED, world.clock);
+    this.#rightThere = new Remembered(REMEMBERED, world.clock);
     this.#withOneUser = new Limiter(WITH_ONE_USER, world.clock);
     this.#withAllUsers = new Limiter(WITH_ALL_USERS, world.clock);
     world.random.fill(this.#key);
     this.update(users);
   }
 
-  /** The passwords must be such as can be read. */
+  /** Throws where a hash is not known here; the users stay as they were. */
   update(users: ReadonlyMap<string, string>): void {
+    const read = [...users].map(([name, text]) => {
+      const password = readPassword(text);
+      if (password !== undefined) return { name, text, password };
+      throw new TypeError(`users: ${name} has a hash that is not known here`);
+    });
     this.#users.clear();
     this.#verifiers.clear();
-    for (const [name, text] of users) {
-      this.#users.set(name, { text, password: readPassword(text)! });
-    }
-    const passwords = [...this.#users.values()].map(({ password }) => password);
+    for (const { name, text, password } of read) this.#users.set(name, { text, password });
+    const passwords = read.map(({ password }) => password);
     const verifiers = passwords.filter(({ kind }) => kind === "scram") as Verifier[];
     const hash = passwords.find(({ kind }) => kind === "scrypt");
     this.#nobody = hash ?? verifiers[0] ?? { kind: "plain", text: "" };
@@ -110,7 +130,7 @@ export class Authentication implements Authenticator {
         if (said.length < 2) return ask(said.length === 0 ? "Username:" : "Password:");
         const [user, password] = said.map(textOf);
         if (!user || !password) return refuse(replies.badResponse);
-        return await this.#login(user, password, address);
+        return await this.#login({ user, password, actsFor: "" }, address);
       }
       case "SCRAM-SHA-256":
         if (said.length === 0) return { challenge: NONE };
@@ -128,22 +148,27 @@ export class Authentication implements Authenticator {
     if (parts.length !== 2 || actsFor === undefined || !user || !password) {
       return refuse(replies.badResponse);
     }
-    const refusal = actsFor !== "" && actsFor !== user;
-    return refusal
-      ? await this.#failed(user, address, this.#world.clock.monotonic())
-      : await this.#login(user, password, address);
+    return await this.#login({ user, password, actsFor }, address);
   }
 
-  async #login(user: string, password: string, address: string): Promise<Answer> {
+  async #login({ user, password, actsFor }: Login, address: string): Promise<Answer> {
     const since = this.#world.clock.monotonic();
+    const isFailing = this.#isFailing(user, address);
+    if (isFailing && !this.#wasRight(user, address)) return refuse(replies.tooManyFailedLogins);
+    if (actsFor !== "" && actsFor !== user) return await this.#failed(user, address, since);
     const known = this.#users.get(user);
     const digest = this.#digest([user, known?.text ?? "", password]);
-    if (known !== undefined && this.#isRemembered(digest)) return { user };
-    if (this.#turnsAway(user, address)) return refuse(replies.tooManyFailedLogins);
-    if (this.#turns.isFull) return refuse(replies.loginNotJudged);
-    const isRight = await this.#check(digest, password, known?.password ?? this.#nobody);
-    if (!isRight || known === undefined) return await this.#failed(user, address, since);
-    this.#remember(digest);
+    if (known === undefined || !this.#right.has(digest)) {
+      if (isFailing) {
+        await this.#delay(since);
+        return refuse(replies.tooManyFailedLogins);
+      }
+      if (this.#turns.isFull && !this.#checking.has(digest)) return refuse(replies.loginNotJudged);
+      const isRight = await this.#check(digest, password, known?.password ?? this.#nobody);
+      if (!isRight || known === undefined) return await this.#failed(user, address, since);
+    }
+    this.#right.add(digest);
+    this.#rightThere.add(at(address, user));
     return { user };
   }
 
@@ -177,22 +202,26 @@ export class Authentication implements Authenticator {
       return said.at(-1)!.length === 0 ? { user } : refuse(replies.badResponse);
     }
     const since = this.#world.clock.monotonic();
-    if (this.#turnsAway(user, address)) return refuse(replies.tooManyFailedLogins);
+    if (this.#isFailing(user, address) && !this.#wasRight(user, address)) {
+      return refuse(replies.tooManyFailedLogins);
+    }
     const verifier = await this.#verifierOf(user);
     const messages = { first, asked: challenge, last: said.at(-1)! };
-    const result = serverFinal(messages, verifier, this.#world.digests);
+    const result = serverFinal(messages, verifier ?? this.#noKeys, this.#world.digests);
     if (result === "malformed") return refuse(replies.badResponse);
     const actsForAnother = first.actsFor !== "" && first.actsFor !== user;
-    if (result === "refused" || actsForAnother) return await this.#failed(user, address, since);
+    if (result === "refused" || verifier === undefined || actsForAnother) {
+      return await this.#failed(user, address, since);
+    }
+    this.#rightThere.add(at(address, user));
     return { challenge: result.final };
   }
 
   /** Of users that there are not it is made up, the same each time. */
   #parametersOf(user: string): Pick<Verifier, "salt" | "iterations"> {
     const password = this.#users.get(user)?.password;
-    if (password?.kind === "scram") return password;
     const salt = this.#world.digests.hmac(this.#key, utf8.encode(`salt ${user}`)).slice(0, 16);
-    return { salt, iterations: this.#iterations };
+    return password?.kind === "scram" ? password : { salt, iterations: this.#iterations };
   }
 
   async #verifierOf(user: string): Promise<Verifier | undefined> {
@@ -202,43 +231,42 @@ export class Authentication implements Authenticator {
     let verifier = this.#verifiers.get(user);
     if (verifier === undefined) {
       const { salt, iterations } = this.#parametersOf(user);
-      verifier = verifierOf(password.text, salt, iterations, this.#world.digests);
+      const { digests } = this.#world;
+      verifier = this.#turns.take(() => verifierOf(password.text, salt, iterations, digests));
       this.#verifiers.set(user, verifier);
+      verifier.catch(() => this.#verifiers.delete(user));
     }
     return await verifier;
   }
 
   async #failed(user: string, address: string, since: number): Promise<Answer> {
-    const { clock, log } = this.#world;
-    this.#withOneUser.take(`${address} ${user}`);
-    this.#withAllUsers.take(address);
+    // A loop with one user, however many do it at once, is not to shut out all others.
+    if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(address);
     // What was typed in place of a name may be a password.
     const known = this.#users.has(user) ? user : "(no such user)";
-    log("warning", "login failed", { user: known, client: address });
-    const left = since + FAILURE_TIME - clock.monotonic();
-    if (left > 0) await new Promise<void>((resolve) => clock.timer(left, resolve));
+    this.#world.log("warning", "login failed", { user: known, client: address });
+    await this.#delay(since);
     return refuse(replies.loginFailed);
   }
 
-  #turnsAway(user: string, address: string): boolean {
-    return !this.#withOneUser.allows(`${address} ${user}`) || !this.#withAllUsers.allows(address);
+  async #delay(since: number): Promise<void> {
+    const { clock } = this.#world;
+    const left = since + FAILURE_TIME - clock.monotonic();
+    if (left > 0) await new Promise<void>((resolve) => clock.timer(left, resolve));
+  }
+
+  #isFailing(user: string, address: string): boolean {
+    return !this.#withOneUser.allows(at(address, user)) || !this.#withAllUsers.allows(address);
+  }
+
+  #wasRight(user: string, address: string): boolean {
+    return this.#rightThere.has(at(address, user));
   }
 
   #digest(parts: readonly string[]): string {
     const octets = utf8.encode(parts.join("\0"));
     return toBase64(this.#world.digests.hmac(this.#key, octets));
   }
-
-  #isRemembered(digest: string): boolean {
-    const until = this.#right.get(digest);
-    if (until === undefined || until < this.#world.clock.monotonic()) return false;
-    this.#remember(digest);
-    return true;
-  }
-
-  #remember(digest: string): void {
-    this.#right.delete(digest);
-    this.#right.set(digest, this.#world.clock.monotonic() + REMEMBERED);
-    if (this.#right.size > MOST_REMEMBERED) this.#right.delete(this.#right.keys().next().value!);
-  }
 }
+
+const at = (address: string, user: string) => `${address} ${user.slice(0, MOST_NAME)}`;

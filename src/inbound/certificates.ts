@@ -94,7 +94,10 @@ export class Certificates implements TlsSource {
     else if (typeof key !== "string") problem = `cannot read ${files.key}: ${key.reason}`;
     else {
       const text = `${cert}\n${key}`;
-      if (text === this.#serving) return;
+      if (text === this.#serving) {
+        this.#told = "";
+        return;
+      }
       try {
         this.#context = tls.context({ cert, key });
         const until = new Date(this.#context.ends).toISOString();

@@ -23,7 +23,8 @@ const FIXED = 16;
 const MOST_FURTHER = 4096;
 
 const SIGNATURE = Uint8Array.of(13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10);
-const LINE = /^PROXY (?:UNKNOWN[^\r\n]*|(TCP[46]) ([^ ]+) [^ ]+ ([0-9]{1,5}) [0-9]{1,5})\r\n/;
+const LINE =
+  /^PROXY (?:UNKNOWN[^\r\n]*|(TCP[46]) ([^ \r\n]+) [^ \r\n]+ ([0-9]{1,5}) [0-9]{1,5})\r\n/;
 
 /** `undefined` as long as more is wanted; "none" for what is no such header. */
 export function parseProxyHeader(octets: Uint8Array): ProxyHeader | undefined | "none" {

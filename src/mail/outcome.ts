@@ -4,7 +4,8 @@
 export type Scope = "session" | "site" | "message" | "recipient";
 
 export interface Outcome {
-  readonly kind: "delivered" | "deferred" | "failed";
+  /** `held`: somebody has to let it go on. */
+  readonly kind: "delivered" | "deferred" | "failed" | "held";
   readonly scope: Scope;
   /** Who said so, as far as there was somebody. */
   readonly host?: string;
@@ -14,6 +15,8 @@ export interface Outcome {
   readonly reply: string;
   /** RFC 3463. */
   readonly status: string;
+  /** How the connection was protected; `doubt`: why its certificate is not valid. */
+  readonly tls?: { readonly version: string; readonly cipher: string; readonly doubt?: string };
 }
 
 /** An outcome and when it came. */

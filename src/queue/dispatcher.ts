@@ -194,7 +194,7 @@ export class Dispatcher {
   }
 
   #tell({ id, domain }: Claim, outcomes: readonly Outcome[]): void {
-    for (const kind of ["delivered", "deferred", "failed"] as const) {
+    for (const kind of ["delivered", "deferred", "failed", "held"] as const) {
       const alike = outcomes.filter((outcome) => outcome.kind === kind);
       if (alike.length === 0) continue;
       const [{ host, reply }] = alike;

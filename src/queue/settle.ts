@@ -74,6 +74,8 @@ function settleOne(
   switch (outcome.kind) {
     case "delivered":
       return { position, attempt, state: "delivered" };
+    case "held":
+      return { position, attempt, state: "held" };
     case "failed":
       return failed(claim, recipient, attempt);
     case "deferred": {

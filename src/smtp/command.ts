@@ -46,11 +46,6 @@ const NOT_OFFERED = new Set(
 /** A browser can be made to POST to this port: its first line ends the connection. */
 const HTTP = new Set("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split(" "));
 
-/** A command as it may be logged: no credentials. */
-export function shown(line: string): string {
-  return line.replace(/^(\s*AUTH\s+\S+\s).*/is, "$1(hidden)");
-}
-
 export function parse(line: string): Command | Reply {
   const space = line.indexOf(" ");
   const verb = upper(space < 0 ? line : line.slice(0, space));

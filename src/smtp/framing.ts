@@ -44,7 +44,7 @@ export class LineReader {
       return end;
     }
     const length = this.#length + end - from;
-    const limit = length > most ? this.#limit(bytes, from) : most;
+    const limit = length > most ? Math.max(most, this.#limit(bytes, from)) : most;
     if (length > limit) {
       this.#passingOver = found < 0;
       this.#length = 0;

@@ -30,7 +30,9 @@ export function startTls(rules: Rules, state: Ready): Step {
 
 /** RFC 3207 §4.2: the client's knowledge, and ours of it, begin again. */
 export function secured(rules: Rules, peer: Peer, tls: Secured): Step {
-  const state: State = { at: "idle", peer: { ...anew(peer), claim: peer.claim, tls } };
+  // Whose connection a proxy passes on is kept: the client has its place by that.
+  const claim = peer.claim && { ...peer.claim, helo: undefined, user: undefined };
+  const state: State = { at: "idle", peer: { ...anew(peer), claim, tls } };
   return peer.stopping ? close(state.peer, replies.stopping(rules.hostname)) : stepTo(state);
 }
 

@@ -157,5 +157,5 @@ function decodeUnitext(text: string): string | undefined {
     sound &&= printable;
     return printable ? String.fromCodePoint(point) : "";
   });
-  return sound ? plain : undefined;
+  return sound && !/[\u2028\u2029]/.test(plain) ? plain : undefined;
 }

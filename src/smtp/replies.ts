@@ -67,8 +67,6 @@ export const spokeTooEarly = reply(554, "5.5.0", "Wait for the reply before send
 export const startHandshake = reply(220, "2.0.0", "Ready to start TLS");
 export const securedAlready = reply(503, "5.5.1", "TLS is active already");
 export const ehloBefore = (verb: string): Reply => reply(503, "5.5.1", `Send EHLO before ${verb}`);
-/** RFC 3207 §4. */
-export const tlsUnavailable = reply(454, "4.7.0", "TLS is not available now, try again later");
 export const challenge = (base64: string): Reply => reply(334, undefined, base64);
 export const authenticated = reply(235, "2.7.0", "Authentication succeeded");
 export const authenticatedAlready = reply(503, "5.5.1", "You are authenticated already");

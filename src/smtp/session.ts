@@ -13,12 +13,13 @@ import {
   MAX_HEADER_LINES,
   MAX_HEADER_OCTETS,
 } from "./content_reader.ts";
-import { parse, shown } from "./command.ts";
+import { parse } from "./command.ts";
 import { beginning } from "./content.ts";
 import { AUTH_LINE_LIMIT, type Line, LINE_LIMIT, LineReader } from "./framing.ts";
 import { format, type Reply } from "./reply.ts";
 import * as replies from "./replies.ts";
 import { step } from "./server.ts";
+import { Shown, shownLines } from "./shown.ts";
 import { initial, type Input, type Rules, type State } from "./state.ts";
 
 /** What else the world may say to a session. */
@@ -63,6 +64,7 @@ export class Session {
   readonly #rules: Rules;
   readonly #observer: Observer | undefined;
   readonly #lines: LineReader;
+  readonly #shown = new Shown();
   /** From when a content begins until it is handed over. */
   #content: ContentReader | undefined;
   /** Memory of a content that whoever makes it safe has now. */
@@ -145,10 +147,11 @@ export class Session {
     const { line } = this.#lines;
     if (line === undefined) return;
     this.completed++;
-    if (line.kind !== "line") this.#told("C", `(${line.kind})`);
-    else this.#told("C", responds ? "(hidden)" : shown(line.text));
-    if (responds && line.kind === "line") this.#step({ kind: "response", text: line.text });
-    else this.#step(this.#read(line, this.#from < octets.length));
+    const input = responds && line.kind === "line"
+      ? { kind: "response", text: line.text } as const
+      : this.#read(line, this.#from < octets.length);
+    this.#told("C", this.#shown.line(line, input));
+    this.#step(input);
   }
 
   #read(line: Line, more: boolean): Input {
@@ -239,7 +242,9 @@ export class Session {
     if (state.at === "committing") {
       this.#handedOver = this.#content!.held;
       this.#content = undefined;
-    } else if (state.at === "idle" || state.at === "closed") this.#drop();
+    } else if (state.at === "idle" || state.at === "skipping" || state.at === "closed") {
+      this.#drop();
+    }
     if (state.at === "chunk" || state.at === "skipping") {
       this.#chunkLeft = state.at === "chunk" ? state.chunk.octets : state.octets;
       if (this.#chunkLeft === 0) this.#endChunk();
@@ -268,11 +273,10 @@ export class Session {
   }
 
   #say(reply: Reply): void {
-    const wire = format(reply);
-    this.#replies += wire;
+    this.#replies += format(reply);
     if (reply.code >= 400) this.#observer?.refused(this.#last, reply);
     if (this.#observer?.wants.lines) {
-      for (const line of wire.trimEnd().split("\r\n")) this.#observe("S", line);
+      for (const line of shownLines(reply)) this.#observe("S", line);
     }
   }
 

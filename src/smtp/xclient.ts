@@ -37,9 +37,7 @@ export function parseClaim(text: string, isHelloName: (name: string) => boolean)
         const address = given?.replace(/^ipv6:/i, "");
         // An address that is not known stays that of the proxy.
         if (address === undefined) break;
-        if (!isAddressLiteral(address.includes(":") ? `[IPv6:${address}]` : `[${address}]`)) {
-          return name;
-        }
+        if (!isAddress(address)) return name;
         claim.address = address;
         break;
       }
@@ -72,4 +70,11 @@ export function parseClaim(text: string, isHelloName: (name: string) => boolean)
     }
   }
   return claim;
+}
+
+/** Numbers that begin with a zero are octal to some. */
+function isAddress(text: string): boolean {
+  return text.includes(":")
+    ? isAddressLiteral(`[IPv6:${text}]`)
+    : isAddressLiteral(`[${text}]`) && !/(?:^|\.)0[0-9]/.test(text);
 }

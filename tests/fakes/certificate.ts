@@ -37,7 +37,7 @@ export interface Leaf {
 export class Authority {
   readonly #keys: CryptoKeyPair;
   readonly #name: string;
-  /** What clients trust, as PEM. */
+  /** As PEM; what clients trust, unless another one vouches for it. */
   readonly cert: string;
   #issued = 1;
 
@@ -47,20 +47,25 @@ export class Authority {
     this.cert = cert;
   }
 
-  static async make(): Promise<Authority> {
+  /** Another one may vouch for it; then its own certificate belongs to the chain of a server. */
+  static async make(above?: Authority): Promise<Authority> {
     const keys = await crypto.subtle.generateKey(ECDSA, true, ["sign", "verify"]);
+    const signing = above === undefined ? keys : above.#keys;
     // Of two authorities of one name, clients would take the wrong one's key.
     const name = `CN=Authority ${crypto.randomUUID()}`;
-    const certificate = await X509CertificateGenerator.createSelfSigned({
+    const certificate = await X509CertificateGenerator.create({
       serialNumber: "01",
-      name,
+      subject: name,
+      issuer: above === undefined ? name : above.#name,
       ...validity({}),
       signingAlgorithm: ECDSA,
-      keys,
+      publicKey: keys.publicKey,
+      signingKey: signing.privateKey,
       extensions: [
-        new BasicConstraintsExtension(true, 0, true),
+        new BasicConstraintsExtension(true, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
         await SubjectKeyIdentifierExtension.create(keys.publicKey),
+        await AuthorityKeyIdentifierExtension.create(signing.publicKey),
       ],
     });
     return new Authority(keys, name, certificate.toString("pem"));

@@ -20,16 +20,19 @@ const RUN = [
   "--allow-env",
   "--allow-read",
   "--allow-write",
-  "--allow-sys=hostname,statfs,uid",
+  "--allow-sys=hostname,statfs,uid,networkInterfaces",
   "src/main.ts",
 ];
 export const SERVE_DEV: readonly string[] = [...RUN, "serve", "--dev"];
 export const dinopost = (...args: string[]): readonly string[] => [...RUN, ...args];
 
+/** No test sends mail beyond this machine: where none says where to, nobody listens. */
+const NOWHERE = { SMTP_ENV_FILE: "/dev/null", SMTP_RELAY_URL: "smtp://127.0.0.1:1" };
+
 /** Nothing of the tester's own environment that could be a setting. */
 function environment(settings: Readonly<Record<string, string>>): Record<string, string> {
   const kept = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("SMTP_"));
-  return { ...Object.fromEntries(kept), SMTP_ENV_FILE: "/dev/null", NO_COLOR: "1", ...settings };
+  return { ...Object.fromEntries(kept), ...NOWHERE, NO_COLOR: "1", ...settings };
 }
 
 /** Runs a command to its end. */
@@ -93,7 +96,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   get port(): number {
-    return Number(/^Send mail to .*?:(\d+)(?:\s|$)/m.exec(this.#output)![1]);
+    return Number(/^Send mail to .*?(?::|port )(\d+)(?:[\s,]|$)/m.exec(this.#output)![1]);
   }
 
   get pid(): number {

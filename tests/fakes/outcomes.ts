@@ -25,7 +25,12 @@ export const failed: Outcome = {
   status: "5.1.1",
 };
 
-const STATES = { delivered: "delivered", deferred: "queued", failed: "failed" } as const;
+const STATES = {
+  delivered: "delivered",
+  deferred: "queued",
+  failed: "failed",
+  held: "held",
+} as const;
 
 /** Settles all recipients of a claim alike. */
 export function settleAll(

@@ -1,9 +1,22 @@
 /** The defences, one by one, and the tests that miss them. */
 
+import { auth } from "./auth.ts";
 import { durability } from "./durability.ts";
+import { limits } from "./limits.ts";
 import type { Mutant } from "./mutant.ts";
 import { protocol } from "./protocol.ts";
+import { proxies } from "./proxies.ts";
 import { server } from "./server.ts";
 import { store } from "./store.ts";
+import { tls } from "./tls.ts";
 
-export const mutants: readonly Mutant[] = [...protocol, ...server, ...store, ...durability];
+export const mutants: readonly Mutant[] = [
+  ...protocol,
+  ...auth,
+  ...server,
+  ...store,
+  ...durability,
+  ...limits,
+  ...proxies,
+  ...tls,
+];

@@ -166,9 +166,9 @@ export const protocol: readonly Mutant[] = [
   {
     row: "H8",
     what: "credentials are logged",
-    file: "src/smtp/command.ts",
-    find: `"$1(hidden)"`,
-    put: `"$&"`,
+    file: "src/smtp/shown.ts",
+    find: "return secret ? `${command}(hidden)` : text;",
+    put: "return secret ? text : text;",
     tests: ["tests/server_test.ts"],
   },
   {

@@ -1,0 +1,73 @@
+/**
+ * Connections to others, and TLS on them. `node:tls` verifies as `Deno.startTls` does, and tells
+ * what it agreed on and what it doubts, which the other does not.
+ */
+
+import { connect } from "node:tls";
+import type { Connection } from "../ports.ts";
+import { DialError, type Outward } from "../ports/outward.ts";
+import { HandshakeError } from "../ports/tls.ts";
+import { shakeHands } from "./secure.ts";
+
+export const outward: Outward = outwardTrusting(undefined);
+
+/** `authority`: whom to trust in place of those whom the runtime trusts, as PEM. */
+export function outwardTrusting(authority: string | undefined): Outward {
+  return {
+    ownAddresses: () => Deno.networkInterfaces().map(({ address }) => address),
+    async dial({ hostname, port }, signal) {
+      try {
+        const connection = await Deno.connect({ hostname, port, signal });
+        connection.setNoDelay(true);
+        return closable(connection);
+      } catch (error) {
+        throw new DialError(reasonOf(error));
+      }
+    },
+    async secure(connection, { hostname, verified }) {
+      // An address is no name that could be asked for (RFC 6066 §3).
+      const servername = /[a-z]/i.test(hostname) && !hostname.includes(":") ? hostname : "";
+      const options = {
+        servername,
+        host: hostname,
+        rejectUnauthorized: verified,
+        minVersion: "TLSv1.2" as const,
+        ...(authority === undefined ? {} : { ca: authority }),
+      };
+      const { secure, socket } = await shakeHands(
+        connection,
+        "secureConnect",
+        (beneath) => connect({ ...options, socket: beneath as never }),
+      );
+      if (socket.authorized) return { connection: secure };
+      const doubt = String(socket.authorizationError);
+      if (!verified) return { connection: secure, doubt };
+      secure.close();
+      throw new HandshakeError(doubt);
+    },
+  };
+}
+
+/** Closing twice is no fault: a deadline may be met while it is closed. */
+function closable(connection: Deno.TcpConn): Connection {
+  let isClosed = false;
+  return {
+    remoteAddr: connection.remoteAddr,
+    read: (buffer) => connection.read(buffer),
+    write: (octets) => connection.write(octets),
+    closeWrite: () => connection.closeWrite(),
+    close() {
+      if (!isClosed) connection.close();
+      isClosed = true;
+    },
+  };
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.ConnectionRefused) return "connection refused";
+  if (error instanceof Deno.errors.TimedOut) return "connection timed out";
+  const message = error instanceof Error ? error.message : String(error);
+  return /unreachable/i.test(message)
+    ? "network unreachable"
+    : message.replace(/ ?\(os error.*/, "");
+}

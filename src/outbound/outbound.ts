@@ -1,0 +1,190 @@
+/**
+ * The way out: hands a message to the hosts of its destination, one after another, until all its
+ * recipients are decided or all hosts were tried.
+ *
+ * Promises: what one host has taken is given to no other; a host that fails costs its connection
+ * and a deferral, whatever it says; each attempt tells the host, and how it was protected.
+ */
+
+import type { Outcome } from "../mail/outcome.ts";
+import type { Delivery } from "../ports/delivery.ts";
+import type { Claim, ClaimedRecipient } from "../ports/store.ts";
+import type { Consignment } from "../smtp/client.ts";
+import type { Content } from "../smtp/content.ts";
+import { BareNewlineError, beyondAscii } from "../smtp/transparency.ts";
+import { HostFailure, OutboundConnection, type Surroundings, type Way } from "./connection.ts";
+import { isOfHost, isTooMany, messageFailed, outcomeOf, unreachable } from "./failure.ts";
+import { Pool } from "./pool.ts";
+import type { Router } from "./route.ts";
+import { placeOf, type Target } from "./target.ts";
+import { SessionFailure } from "./wire.ts";
+
+/** RFC 5321 §4.5.3.1.8: a server takes as many at least. */
+const MOST_RECIPIENTS = 100;
+
+interface Loaded {
+  readonly content: Content;
+  readonly eightBit: boolean;
+  readonly utf8Header: boolean;
+}
+
+export class Outbound implements Delivery {
+  readonly #router: Router;
+  readonly #world: Surroundings;
+  readonly #hostname: string;
+  readonly #pool: Pool;
+
+  constructor(router: Router, hostname: string, world: Surroundings) {
+    this.#router = router;
+    this.#hostname = hostname;
+    this.#world = world;
+    this.#pool = new Pool(world.clock);
+  }
+
+  close(): void {
+    this.#pool.close();
+  }
+
+  async deliver(
+    claim: Claim,
+    content: () => Promise<Content>,
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]> {
+    const route = await this.#router.route(claim.domain);
+    if ("outcome" in route) return claim.recipients.map(() => route.outcome);
+    const attempt = new Attempts(claim);
+    const loaded = load(await content());
+    for (const target of route.targets) {
+      if (attempt.left.length === 0 || signal.aborted) break;
+      await this.#tryTarget(target, attempt, loaded, signal);
+    }
+    return attempt.outcomes();
+  }
+
+  async #tryTarget(
+    wished: Target,
+    attempt: Attempts,
+    loaded: Loaded,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // RFC 8689 §4.2.1: such mail goes only to whom can be verified.
+    const target: Target = attempt.claim.sender.requireTls
+      ? { ...wished, policy: "require" }
+      : wished;
+    const idle = this.#pool.take(target);
+    // One that was idle may have been closed by then: a new one is tried.
+    if (idle !== undefined && !await this.#handOver(idle, attempt, loaded, signal)) return;
+    if (attempt.left.length === 0) return;
+    const connection = await this.#open(target, attempt, signal);
+    if (connection !== undefined) await this.#handOver(connection, attempt, loaded, signal);
+  }
+
+  async #open(
+    target: Target,
+    attempt: Attempts,
+    signal: AbortSignal,
+  ): Promise<OutboundConnection | undefined> {
+    try {
+      return await OutboundConnection.open(target, this.#hostname, this.#world, signal);
+    } catch (error) {
+      if (!(error instanceof HostFailure)) throw error;
+      const { message, status, command } = error;
+      attempt.note(unreachable(message, { host: placeOf(target), command }, status));
+      // RFC 7435: what cannot be encrypted goes as it is, where that was allowed.
+      return command === "STARTTLS" && target.policy === "opportunistic"
+        ? await this.#open({ ...target, policy: "none" }, attempt, signal)
+        : undefined;
+    }
+  }
+
+  /** Whether the session failed before the message was given. */
+  async #handOver(
+    connection: OutboundConnection,
+    attempt: Attempts,
+    loaded: Loaded,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { host } = connection.way;
+    try {
+      while (attempt.left.length > 0 && !connection.isClosed) {
+        const most = Math.min(connection.offers.mostRecipients ?? MOST_RECIPIENTS, MOST_RECIPIENTS);
+        const recipients = attempt.left.slice(0, most);
+        const { content, ...traits } = loaded;
+        const consignment: Consignment = {
+          sender: attempt.claim.sender,
+          recipients,
+          size: content.size,
+          ...traits,
+        };
+        const decisions = await connection.handOver(consignment, content, signal);
+        const outcomes = decisions.map(({ reply, command }) => outcomeOf(reply, command, host));
+        attempt.decide(recipients, outcomes, connection.way);
+      }
+      return false;
+    } catch (error) {
+      if (error instanceof BareNewlineError) {
+        attempt.decideAll(messageFailed(error.message, "5.6.0"));
+        return false;
+      }
+      if (!(error instanceof SessionFailure)) throw error;
+      const outcome = unreachable(error.message, {
+        host,
+        command: connection.gaveContent ? "end of DATA" : undefined,
+      });
+      // It may have been taken: to try another host at once would double it.
+      if (connection.gaveContent) attempt.decideAll(outcome);
+      else attempt.note(outcome);
+      return !connection.gaveContent;
+    } finally {
+      this.#pool.give(connection);
+    }
+  }
+}
+
+/** What has been decided of the recipients of a claim. */
+class Attempts {
+  readonly claim: Claim;
+  readonly #decided = new Map<ClaimedRecipient, Outcome>();
+  /** Why the last host did not come to decide. */
+  #last: Outcome | undefined;
+
+  constructor(claim: Claim) {
+    this.claim = claim;
+  }
+
+  get left(): readonly ClaimedRecipient[] {
+    return this.claim.recipients.filter((recipient) => !this.#decided.has(recipient));
+  }
+
+  note(outcome: Outcome): void {
+    this.#last = outcome;
+  }
+
+  decide(
+    recipients: readonly ClaimedRecipient[],
+    outcomes: readonly Outcome[],
+    { tls, doubt }: Way,
+  ): void {
+    // Who was one too many goes with the next transaction, if this one took somebody.
+    const hasTaken = outcomes.some(({ kind }) => kind === "delivered");
+    for (const [i, recipient] of recipients.entries()) {
+      const outcome = { ...outcomes[i], ...(tls && { tls: { ...tls, doubt } }) };
+      if (isOfHost(outcome)) this.#last = outcome;
+      else if (!hasTaken || !isTooMany(outcome)) this.#decided.set(recipient, outcome);
+    }
+  }
+
+  decideAll(outcome: Outcome): void {
+    for (const recipient of this.left) this.#decided.set(recipient, outcome);
+  }
+
+  outcomes(): Outcome[] {
+    const last = this.#last ?? unreachable("stopped before it was tried", {});
+    return this.claim.recipients.map((recipient) => this.#decided.get(recipient) ?? last);
+  }
+}
+
+function load(content: Content): Loaded {
+  const { body, header } = beyondAscii(content);
+  return { content, eightBit: body, utf8Header: header };
+}

@@ -1,0 +1,195 @@
+/**
+ * Which hosts take mail for a domain, in the order in which they are to be tried (RFC 5321 §5.1):
+ * those of a route, or of the relay of all, or those that DNS names.
+ *
+ * Promises: mail never goes to this host itself, nor, by what DNS says, into the networks behind
+ * it, unless that is allowed; only what is certain fails mail, everything else defers it.
+ */
+
+import ipaddr from "ipaddr.js";
+import type { Outcome } from "../mail/outcome.ts";
+import type { Random } from "../ports.ts";
+import type { Answer, Dns, Mx } from "../ports/dns.ts";
+import { siteDeferred, siteFailed } from "./failure.ts";
+import type { Host, Policy, Target } from "./target.ts";
+
+export type Rule =
+  | { readonly kind: "mx" }
+  | { readonly kind: "hold" }
+  | { readonly kind: "reject" }
+  | { readonly kind: "relay"; readonly host: Host };
+
+export interface RouteRules {
+  readonly hostname: string;
+  /** By domain; a route of its own wins over the relay of all. */
+  readonly routes: ReadonlyMap<string, Rule>;
+  readonly relay?: Host;
+  readonly deliveryPort: number;
+  readonly allowLocalTargets: boolean;
+  readonly ipPreference: "any" | "ipv4" | "ipv6";
+  /** The addresses of this host. */
+  readonly ownAddresses: ReadonlySet<string>;
+  policy(domain: string): Policy;
+}
+
+export type Route =
+  | { readonly targets: readonly Target[] }
+  /** Nobody is to be tried. */
+  | { readonly outcome: Outcome };
+
+/** RFC 5321 §5.1 asks for all; whoever names more wants us to be busy. */
+const MOST_HOSTS = 20;
+
+type Found = { addresses: string[]; doubt?: string };
+
+export class Router {
+  readonly #dns: Dns;
+  readonly #random: Random;
+  readonly #rules: () => RouteRules;
+
+  constructor(dns: Dns, random: Random, rules: () => RouteRules) {
+    this.#dns = dns;
+    this.#random = random;
+    this.#rules = rules;
+  }
+
+  async route(domain: string): Promise<Route> {
+    const { routes, relay } = this.#rules();
+    const rule = routes.get(domain) ?? (relay && { kind: "relay", host: relay });
+    switch (rule?.kind) {
+      case "hold":
+        return {
+          outcome: { kind: "held", scope: "site", reply: "held by a route", status: "4.7.1" },
+        };
+      case "reject":
+        return { outcome: siteFailed(`mail for ${domain} is rejected by a route`, "5.7.1") };
+      case "relay":
+        return await this.#byRelay(rule.host);
+      default:
+        return await this.#byMx(domain);
+    }
+  }
+
+  /** Named by the operator: it may be anywhere. */
+  async #byRelay(host: Host): Promise<Route> {
+    const { addresses, doubt } = await this.#addressesOf(host.name);
+    if (addresses.length > 0) {
+      return { targets: addresses.map((address) => ({ ...host, address })) };
+    }
+    const why = doubt ?? "it has no address";
+    // A wrong setting is no reason to give mail back.
+    return { outcome: siteDeferred(`relay ${host.name} cannot be found: ${why}`, "4.4.4") };
+  }
+
+  async #byMx(domain: string): Promise<Route> {
+    const literal = /^\[(?:IPv6:)?([^\]]+)\]$/i.exec(domain)?.[1];
+    if (literal !== undefined) {
+      return this.#allowed(domain, [this.#target(domain, literal, literal)]);
+    }
+    const answer = await this.#dns.mx(domain);
+    if (answer.kind === "unknown") {
+      return {
+        outcome: siteDeferred(`MX of ${domain} is not known now: ${answer.reason}`, "4.4.3"),
+      };
+    }
+    if (answer.kind === "nonexistent") {
+      return { outcome: siteFailed(`domain ${domain} does not exist`, "5.1.2") };
+    }
+    const hosts = this.#hostsOf(domain, answer);
+    if ("outcome" in hosts) return hosts;
+    return await this.#targetsOf(domain, hosts.hosts);
+  }
+
+  /** In their order, without us and those behind us (RFC 5321 §5.1). */
+  #hostsOf(domain: string, answer: Answer<Mx>): { hosts: Mx[] } | { outcome: Outcome } {
+    // RFC 5321 §5.1: without any, the domain itself is the host.
+    if (answer.kind !== "found") return { hosts: [{ preference: 0, host: domain }] };
+    const records = shuffled(answer.records, this.#random)
+      .sort((a, b) => a.preference - b.preference);
+    // RFC 7505 §3.
+    if (records.every(({ host }) => host === "")) {
+      return { outcome: siteFailed(`domain ${domain} takes no mail (null MX)`, "5.1.10") };
+    }
+    const own = records.find(({ host }) => host.toLowerCase() === this.#rules().hostname);
+    const better = records.filter(({ host, preference }) =>
+      host !== "" && preference < (own?.preference ?? Infinity)
+    );
+    return better.length === 0
+      ? { outcome: siteFailed(`mail for ${domain} loops back to this host`, "5.4.6") }
+      : { hosts: better.slice(0, MOST_HOSTS) };
+  }
+
+  async #targetsOf(domain: string, hosts: readonly Mx[]): Promise<Route> {
+    const { ownAddresses } = this.#rules();
+    const found = await Promise.all(hosts.map(async ({ host, preference }) => ({
+      host,
+      preference,
+      ...await this.#addressesOf(host),
+    })));
+    const own = found.find(({ addresses }) =>
+      addresses.some((address) => ownAddresses.has(address))
+    );
+    const better = found.filter(({ preference }) => preference < (own?.preference ?? Infinity));
+    const targets = better.flatMap(({ host, addresses }) =>
+      addresses.map((address) => this.#target(domain, host, address))
+    );
+    if (targets.length > 0) return this.#allowed(domain, targets);
+    if (better.length === 0) {
+      return { outcome: siteFailed(`mail for ${domain} loops back to this host`, "5.4.6") };
+    }
+    const doubt = better.find(({ doubt }) => doubt !== undefined)?.doubt;
+    return doubt === undefined
+      ? { outcome: siteFailed(`no host for ${domain} has an address`, "5.4.4") }
+      : { outcome: siteDeferred(`hosts for ${domain} are not known now: ${doubt}`, "4.4.3") };
+  }
+
+  #allowed(domain: string, targets: readonly Target[]): Route {
+    if (this.#rules().allowLocalTargets) return { targets };
+    const outside = targets.filter(({ address }) => isPublic(address));
+    return outside.length > 0
+      ? { targets: outside }
+      : { outcome: siteFailed(`hosts for ${domain} have local addresses only`, "5.4.6") };
+  }
+
+  #target(domain: string, name: string, address: string): Target {
+    const { deliveryPort, policy } = this.#rules();
+    return { name, address, port: deliveryPort, policy: policy(domain), implicitTls: false };
+  }
+
+  async #addressesOf(name: string): Promise<Found> {
+    if (ipaddr.isValid(name)) return { addresses: [name] };
+    const { ipPreference } = this.#rules();
+    const families = ipPreference === "ipv4"
+      ? ["ipv4", "ipv6"] as const
+      : ["ipv6", "ipv4"] as const;
+    const answers = await Promise.all(
+      families.map((family) => this.#dns.addresses(name, family)),
+    );
+    const lists = answers.map((answer) =>
+      answer.kind === "found" ? shuffled(answer.records, this.#random) : []
+    );
+    // Where any will do, one of each in turn: a family that leads nowhere costs one attempt.
+    const addresses = ipPreference === "any" ? alternating(lists) : lists.flat();
+    const unknown = answers.find((answer) => answer.kind === "unknown");
+    return { addresses, doubt: unknown?.kind === "unknown" ? unknown.reason : undefined };
+  }
+}
+
+function isPublic(address: string): boolean {
+  return ipaddr.process(address).range() === "unicast";
+}
+
+function alternating(lists: readonly (readonly string[])[]): string[] {
+  const longest = Math.max(...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, i) => lists.map((list) => list[i]))
+    .flat().filter((each) => each !== undefined);
+}
+
+/** RFC 5321 §5.1: equal ones at random, to spread the load. */
+function shuffled<T>(records: readonly T[], random: Random): T[] {
+  const chance = new Uint8Array(records.length * 4);
+  random.fill(chance);
+  const view = new DataView(chance.buffer);
+  return records.map((record, i) => ({ record, at: view.getUint32(i * 4) }))
+    .sort((a, b) => a.at - b.at).map(({ record }) => record);
+}

@@ -1,0 +1,150 @@
+/**
+ * What is said to a server, and the replies out of its octets (RFC 5321 §4.2).
+ *
+ * Promises: whatever arrives, memory is bounded and no wait goes on longer than its time; what
+ * is no reply is a failure of the session.
+ */
+
+import type { Clock, Connection } from "../ports.ts";
+import type { Content } from "../smtp/content.ts";
+import { parse, type Reply } from "../smtp/reply.ts";
+import { transparent } from "../smtp/transparency.ts";
+
+/** What the other side did wrong, or did not do; the session is over. */
+export class SessionFailure extends Error {
+  override name = "SessionFailure";
+}
+
+/** Much more than RFC 5321 §4.5.3.1.5 allows. */
+const LONGEST_LINE = 4096;
+const MOST_LINES = 200;
+const BUFFER = 4096;
+/** Small pieces go out together. */
+const TOGETHER = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+export class Wire {
+  readonly connection: Connection;
+  readonly #clock: Clock;
+  readonly #buffer = new Uint8Array(BUFFER);
+  readonly #utf8 = new TextDecoder();
+  #text = "";
+
+  constructor(connection: Connection, clock: Clock) {
+    this.connection = connection;
+    this.#clock = clock;
+  }
+
+  /** The server has said more than it was asked for. */
+  get hasMore(): boolean {
+    return this.#text !== "";
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+
+  /** Milliseconds, for this and for the others. */
+  async say(text: string, within: number): Promise<void> {
+    await this.#write(encoder.encode(text), within);
+  }
+
+  /** Each piece has its time. */
+  async sayContent(content: Content, within: number): Promise<void> {
+    let together: Uint8Array[] = [], length = 0;
+    for (const piece of transparent(content)) {
+      together.push(piece);
+      length += piece.length;
+      if (length < TOGETHER) continue;
+      await this.#write(joined(together, length), within);
+      together = [];
+      length = 0;
+    }
+    await this.#write(joined(together, length), within);
+  }
+
+  /** The next reply, whole. */
+  async reply(within: number): Promise<Reply> {
+    const late = `no reply within ${within / 1000} s`;
+    return await this.#inTime(() => this.#next(), within, late);
+  }
+
+  async #write(octets: Uint8Array, within: number): Promise<void> {
+    await this.#inTime(
+      async () => {
+        let rest = octets;
+        try {
+          while (rest.length > 0) rest = rest.subarray(await this.connection.write(rest));
+        } catch {
+          throw new SessionFailure("connection lost");
+        }
+      },
+      within,
+      `server does not read within ${within / 1000} s`,
+    );
+  }
+
+  /** When the time is over the connection is closed, which ends whatever waits for it. */
+  async #inTime<T>(work: () => Promise<T>, within: number, late: string): Promise<T> {
+    let isLate = false;
+    const cancel = this.#clock.timer(within, () => {
+      isLate = true;
+      this.close();
+    });
+    try {
+      return await work();
+    } catch (error) {
+      throw isLate ? new SessionFailure(late) : error;
+    } finally {
+      cancel();
+    }
+  }
+
+  async #next(): Promise<Reply> {
+    let wire = "";
+    for (let lines = 0; lines < MOST_LINES; lines++) {
+      const line = await this.#line();
+      wire += line + "\r\n";
+      if (/^[2-5][0-9]{2}-/.test(line)) continue;
+      const reply = parse(wire);
+      if (reply !== undefined) return reply;
+      throw new SessionFailure(`not a reply of SMTP: ${JSON.stringify(line.slice(0, 100))}`);
+    }
+    throw new SessionFailure(`a reply of more than ${MOST_LINES} lines`);
+  }
+
+  /** Servers that end lines with LF alone are understood. */
+  async #line(): Promise<string> {
+    for (;;) {
+      const end = this.#text.indexOf("\n");
+      if (end > LONGEST_LINE || (end < 0 && this.#text.length > LONGEST_LINE)) {
+        throw new SessionFailure(`a line of more than ${LONGEST_LINE} characters`);
+      }
+      if (end >= 0) {
+        const line = this.#text.slice(0, end).replace(/\r$/, "");
+        this.#text = this.#text.slice(end + 1);
+        return line;
+      }
+      let count: number | null;
+      try {
+        count = await this.connection.read(this.#buffer);
+      } catch {
+        throw new SessionFailure("connection lost");
+      }
+      if (count === null) throw new SessionFailure("server closed the connection");
+      this.#text += this.#utf8.decode(this.#buffer.subarray(0, count), { stream: true });
+    }
+  }
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  if (pieces.length === 1) return pieces[0];
+  const octets = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    octets.set(piece, at);
+    at += piece.length;
+  }
+  return octets;
+}

@@ -1,0 +1,72 @@
+/** The way out as the settings have it: joins them with the stage that delivers. */
+
+import type { Config } from "./config.ts";
+import { Names } from "./outbound/names.ts";
+import { Outbound } from "./outbound/outbound.ts";
+import { Router, type RouteRules } from "./outbound/route.ts";
+import { hostOf, policyOf, ruleOf } from "./outbound/rules.ts";
+import type { World } from "./ports.ts";
+import type { Dns } from "./ports/dns.ts";
+import type { WayOut } from "./relay.ts";
+
+/** Addresses of this host change seldom. */
+const LOOK_EVERY = 60_000;
+
+/** `current`: the settings are asked for at each attempt, they may change while the daemon runs. */
+export function wayOut(config: Config, current: () => Config, dns: Dns, world: World): WayOut {
+  const own = ownAddresses(world);
+  const rules = remembered((config: Config) => rulesOf(config));
+  const router = new Router(new Names(dns, world.clock), world.random, () => ({
+    ...rules(current()),
+    ownAddresses: config.allowLocalTargets ? NONE : own(),
+  }));
+  const outbound = new Outbound(router, config.hostname, world);
+  return {
+    delivery: outbound,
+    notices() {
+      throw new Error("this version makes no bounces and no notices");
+    },
+    close: () => outbound.close(),
+  };
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+function rulesOf(config: Config): Omit<RouteRules, "ownAddresses"> {
+  const policy = policyOf(config.tlsPolicy);
+  const { hostname, routes = new Map<string, string>(), relayUrl } = config;
+  return {
+    hostname,
+    routes: new Map([...routes].map(([domain, value]) => [domain, ruleOf(value, policy)])),
+    relay: relayUrl === undefined ? undefined : hostOf(relayUrl, policy),
+    deliveryPort: config.deliveryPort,
+    allowLocalTargets: config.allowLocalTargets,
+    ipPreference: config.ipPreference,
+    policy,
+  };
+}
+
+/** Computed anew only for another configuration. */
+function remembered<T>(compute: (config: Config) => T): (config: Config) => T {
+  let of: Config | undefined;
+  let value: T;
+  return (config) => {
+    if (config !== of) {
+      value = compute(config);
+      of = config;
+    }
+    return value;
+  };
+}
+
+function ownAddresses({ clock, outward }: World): () => ReadonlySet<string> {
+  let known = NONE;
+  let until = -Infinity;
+  return () => {
+    if (clock.monotonic() >= until) {
+      known = new Set(outward.ownAddresses());
+      until = clock.monotonic() + LOOK_EVERY;
+    }
+    return known;
+  };
+}

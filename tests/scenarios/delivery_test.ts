@@ -1,0 +1,113 @@
+/** The daemon delivers: to hosts that a name server names, to a relay, and back to nobody. */
+
+import assert from "node:assert/strict";
+import { Client } from "../fakes/client.ts";
+import { Daemon } from "../fakes/daemon.ts";
+import { NameServer } from "../fakes/name_server.ts";
+import { Remote } from "../fakes/remote.ts";
+import { testWith } from "../fakes/tools.ts";
+
+const RELAY = { SMTP_MODE: "relay", SMTP_DEBUG: "false", SMTP_MIN_FREE: "0B" };
+
+async function send(port: number, to: readonly string[]): Promise<string> {
+  using client = await Client.greeted(port);
+  await client.ask("EHLO client.example");
+  await client.ask("MAIL FROM:<a@example.com>");
+  for (const address of to) await client.ask(`RCPT TO:<${address}>`);
+  await client.ask("DATA");
+  const reply = await client.ask("Subject: hello\r\n\r\n..a line with a dot\r\n.");
+  return /([0-9a-z]+)$/.exec(reply)![1];
+}
+
+Deno.test("mail goes to the hosts of its domains, each domain its own transaction", async () => {
+  await using remote = new Remote((talk) => talk.serve());
+  await using names = new NameServer({
+    "one.example": { mx: [[10, "mx.one.example"]] },
+    "mx.one.example": { a: ["127.0.0.1"] },
+    "two.example": { a: ["127.0.0.1"] },
+    "null.example": { mx: [[0, "."]] },
+    "failing.example": "SERVFAIL",
+  });
+  await using daemon = await Daemon.start({
+    settings: {
+      ...RELAY,
+      SMTP_RELAY_URL: "",
+      SMTP_DNS_SERVERS: `127.0.0.1:${names.port}`,
+      SMTP_DELIVERY_PORT: String(remote.port),
+      SMTP_ALLOW_LOCAL_TARGETS: "true",
+      SMTP_ROUTES: "held.example=hold,no.example=reject",
+    },
+  });
+  const id = await send(daemon.port, [
+    "b@one.example",
+    "c@one.example",
+    "d@two.example",
+    "e@null.example",
+    "f@nowhere.example",
+    "g@failing.example",
+    "h@held.example",
+    "i@no.example",
+  ]);
+  for (
+    const [kind, domain, words] of [
+      ["delivered", "one.example", "250 2.0.0 taken"],
+      ["delivered", "two.example", "250 2.0.0 taken"],
+      ["failed", "null.example", "takes no mail"],
+      ["failed", "nowhere.example", "does not exist"],
+      ["deferred", "failing.example", "SERVFAIL"],
+      ["held", "held.example", "held by a route"],
+      ["failed", "no.example", "rejected by a route"],
+    ]
+  ) {
+    await daemon.says(new RegExp(`message ${kind} id=${id} domain=${domain} .*${words}`));
+  }
+  const rcpts = remote.lines.filter((line) => line.startsWith("RCPT"));
+  assert.deepEqual(rcpts.sort(), [
+    "RCPT TO:<b@one.example>",
+    "RCPT TO:<c@one.example>",
+    "RCPT TO:<d@two.example>",
+  ]);
+  assert.equal(remote.lines.filter((line) => line.startsWith("MAIL")).length, 2);
+  assert.ok(remote.lines.includes("..a line with a dot"));
+  assert.ok(remote.lines.some((line) => line.startsWith("Received: from client.example")));
+});
+
+testWith(
+  "smtp-sink",
+  "B19 a relay takes all mail, over connections that are used again",
+  async (sink) => {
+    const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = free.addr;
+    free.close();
+    const user = Deno.uid() === 0 ? ["-u", "postfix"] : [];
+    const receiver = new Deno.Command(sink, {
+      args: [...user, "-c", `127.0.0.1:${port}`, "100"],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    try {
+      await using daemon = await Daemon.start({
+        settings: { ...RELAY, SMTP_RELAY_URL: `smtp://127.0.0.1:${port}` },
+      });
+      const ids = [];
+      for (let i = 0; i < 20; i++) ids.push(await send(daemon.port, [`b@d${i}.example`]));
+      for (const id of ids) await daemon.says(new RegExp(`message delivered id=${id} `));
+      assert.doesNotMatch(daemon.output, /message (failed|deferred)/);
+    } finally {
+      receiver.kill();
+      await receiver.status;
+    }
+  },
+);
+
+Deno.test("capture mode sends nothing, whatever the settings name", async () => {
+  await using remote = new Remote((talk) => talk.serve());
+  await using daemon = await Daemon.start({
+    settings: { SMTP_RELAY_URL: `smtp://127.0.0.1:${remote.port}`, SMTP_DEBUG: "false" },
+  });
+  const id = await send(daemon.port, ["b@d.example"]);
+  await daemon.says(new RegExp(`message accepted id=${id}`));
+  // Whoever would send it had the time of another message.
+  await daemon.says(new RegExp(`message accepted id=${await send(daemon.port, ["c@d.example"])}`));
+  assert.equal(remote.sessions, 0);
+});
