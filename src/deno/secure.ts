@@ -8,6 +8,8 @@ import { HandshakeError, type SecureConnection, type Secured } from "../ports/tl
 
 /** Octets that one read of the connection beneath may bring: of talk, and of messages. */
 const SMALL = 8 * 1024, LARGE = 64 * 1024;
+/** While as much has come and was not read, no more is fetched. */
+const MOST_UNREAD = 128 * 1024;
 
 /**
  * Lays a socket of TLS over the connection, and waits for the handshake, which `event` ends.
@@ -45,9 +47,11 @@ export function shakeHands(
 function streamOf(connection: Connection, gate: Gate): Duplex {
   let buffer = new Uint8Array(SMALL);
   const took = (count: number | null) => {
-    const octets = count === null ? null : Buffer.from(buffer.subarray(0, count));
+    const octets = buffer;
     if (count === SMALL && buffer.length === SMALL) buffer = new Uint8Array(LARGE);
-    stream.push(octets);
+    stream.push(count === null ? null : Buffer.from(octets.buffer, 0, count));
+    // Mostly they are taken at once, and need no memory of their own.
+    if (octets === buffer && stream.readableLength > 0) buffer = new Uint8Array(buffer.length);
   };
   const stream: Duplex = new Duplex({
     readableHighWaterMark: LARGE,
@@ -113,7 +117,7 @@ class Secure implements SecureConnection {
     this.#come.push(octets);
     this.#length += octets.length;
     // The socket takes whatever comes, wanted or not: pausing it keeps nothing back.
-    this.#gate.shut();
+    if (this.#length >= MOST_UNREAD) this.#gate.shut();
     this.#wake?.();
   }
 
@@ -135,7 +139,7 @@ class Secure implements SecureConnection {
       this.#come.shift();
       this.#from = 0;
     }
-    if (this.#length === 0) this.#gate.open();
+    if (this.#length < MOST_UNREAD) this.#gate.open();
     return count;
   }
 

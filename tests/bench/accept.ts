@@ -67,6 +67,8 @@ class Spooling implements AsyncDisposable {
     const spool = await Deno.makeTempDir({ dir: folder });
     const settings: Record<string, string> = {
       SMTP_LISTEN: "127.0.0.1",
+      // What is measured is to take mail; Postfix holds its own, too.
+      SMTP_MODE: "capture",
       SMTP_HOSTNAME: "localhost",
       SMTP_ALLOW_NETWORKS: "127.0.0.0/8",
       SMTP_REQUIRE_LOCAL_DOMAIN: "false",
