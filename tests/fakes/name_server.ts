@@ -44,10 +44,10 @@ export class NameServer implements AsyncDisposable {
     for await (const [octets, from] of this.#udp) {
       const answer = this.#answer(octets, true);
       if (answer === undefined) continue;
-      // Somebody else's answer comes first: it must be passed over.
-      const false_ = new Uint8Array(answer);
-      false_[0] ^= 0xff;
-      await this.#udp.send(false_, from);
+      // Somebody else's comes first, and lies: it must be passed over.
+      const { id, questions } = decode(Buffer.from(octets));
+      const lie = { type: "response", id: id ^ 1, flags: 0x180 | CODES.NXDOMAIN, questions };
+      await this.#udp.send(new Uint8Array(encode(lie)), from);
       await this.#udp.send(answer, from);
     }
   }

@@ -4,6 +4,7 @@ import { auth } from "./auth.ts";
 import { durability } from "./durability.ts";
 import { limits } from "./limits.ts";
 import type { Mutant } from "./mutant.ts";
+import { outbound } from "./outbound.ts";
 import { protocol } from "./protocol.ts";
 import { proxies } from "./proxies.ts";
 import { server } from "./server.ts";
@@ -16,6 +17,7 @@ export const mutants: readonly Mutant[] = [
   ...server,
   ...store,
   ...durability,
+  ...outbound,
   ...limits,
   ...proxies,
   ...tls,

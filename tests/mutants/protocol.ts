@@ -175,7 +175,7 @@ export const protocol: readonly Mutant[] = [
     row: "B5",
     what: "the content is kept until the next message",
     file: "src/smtp/session.ts",
-    find: "      this.#content = undefined;\n",
+    find: "    this.#content?.drop();\n    this.#content = undefined;\n",
     put: "",
     tests: ["tests/smtp/content_test.ts"],
   },

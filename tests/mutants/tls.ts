@@ -241,7 +241,7 @@ export const tls: readonly Mutant[] = [
     row: "R8",
     what: "over TLS is read what nobody wants yet",
     file: "src/deno/secure.ts",
-    find: "    this.#gate.shut();\n",
+    find: "    if (this.#length >= MOST_UNREAD) this.#gate.shut();\n",
     put: "",
     tests: connection,
   },
