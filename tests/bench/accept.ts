@@ -10,7 +10,7 @@
 
 import { Daemon, dinopost } from "../fakes/daemon.ts";
 import { find } from "../fakes/tools.ts";
-import { Postfix } from "./postfix.ts";
+import { Postfix } from "../fakes/postfix.ts";
 
 const ROUNDS = 3;
 const WARM_UP = 1000;

@@ -35,3 +35,13 @@ export function testWith(
     });
   }
 }
+
+/** The same of what only root may do: to mount, to trace, to start a mail system. */
+export function testAsRoot(
+  program: string,
+  name: string,
+  run: (path: string) => void | Promise<void>,
+): void {
+  if (Deno.build.os === "linux" && Deno.uid() === 0) testWith(program, name, run);
+  else Deno.test({ name: `${name} (skipped: not root)`, ignore: true, fn() {} });
+}

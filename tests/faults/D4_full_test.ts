@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { Client } from "../fakes/client.ts";
 import { Daemon } from "../fakes/daemon.ts";
 import { TestStore, textOf } from "../fakes/store.ts";
-import { testWith } from "../fakes/tools.ts";
+import { testAsRoot } from "../fakes/tools.ts";
 
 const FULL = /^452 4\.3\.1 /;
 const ACCEPTED = /^250 2\.0\.0 .* ([0-9a-z]+)$/;
@@ -137,29 +137,27 @@ async function taken(disk: SmallDisk, daemon: Daemon): Promise<void> {
   assert.fail("mail is not taken again");
 }
 
-/** Only root may mount. */
-function testOnDisk(name: string, run: (mount: string) => Promise<void>): void {
-  if (Deno.build.os !== "windows" && Deno.uid() === 0) testWith("mount", name, run);
-  else Deno.test({ name: `${name} (skipped: not root)`, ignore: true, fn() {} });
-}
-
-testOnDisk("D4 less free than is wanted: 452 before the content, until there is", async (mount) => {
-  await using disk = await SmallDisk.mount(mount, "size=32m");
-  await using daemon = await disk.daemon("16MiB");
-  disk.takeAllBut(8 * 1024 * 1024);
-  const { reply, sent } = await disk.mail(daemon, SMALL);
-  assert.match(reply, FULL);
-  assert.equal(sent, false);
-  await daemon.says(/error: no room on the disk: mail is refused/);
-  disk.giveBack();
-  await taken(disk, daemon);
-  await daemon.says(/ room on the disk again: mail is taken/);
-  await end(daemon);
-  await disk.check();
-});
+testAsRoot(
+  "mount",
+  "D4 less free than is wanted: 452 before the content, until there is",
+  async (mount) => {
+    await using disk = await SmallDisk.mount(mount, "size=32m");
+    await using daemon = await disk.daemon("16MiB");
+    disk.takeAllBut(8 * 1024 * 1024);
+    const { reply, sent } = await disk.mail(daemon, SMALL);
+    assert.match(reply, FULL);
+    assert.equal(sent, false);
+    await daemon.says(/error: no room on the disk: mail is refused/);
+    disk.giveBack();
+    await taken(disk, daemon);
+    await daemon.says(/ room on the disk again: mail is taken/);
+    await end(daemon);
+    await disk.check();
+  },
+);
 
 for (const [kind, octets] of [["small", SMALL], ["large", LARGE]] as const) {
-  testOnDisk(`D4 no room for a ${kind} message: 452, until there is`, async (mount) => {
+  testAsRoot("mount", `D4 no room for a ${kind} message: 452, until there is`, async (mount) => {
     await using disk = await SmallDisk.mount(mount, "size=32m");
     await using daemon = await disk.daemon("0B");
     await disk.mail(daemon, SMALL);
@@ -178,7 +176,7 @@ for (const [kind, octets] of [["small", SMALL], ["large", LARGE]] as const) {
   });
 }
 
-testOnDisk("D4 no more files: 452 before the content, until there are", async (mount) => {
+testAsRoot("mount", "D4 no more files: 452 before the content, until there are", async (mount) => {
   await using disk = await SmallDisk.mount(mount, "size=32m,nr_inodes=64");
   await using daemon = await disk.daemon("0B");
   disk.takeAllFiles();
@@ -192,18 +190,24 @@ testOnDisk("D4 no more files: 452 before the content, until there are", async (m
   await disk.check();
 });
 
-testOnDisk("D4 files run out before that is known: 452 after the content", async (mount) => {
-  await using disk = await SmallDisk.mount(mount, "size=32m,nr_inodes=64");
-  await using daemon = await disk.daemon("0B");
-  using client = await Client.greeted(daemon.port);
-  await client.ready();
-  assert.match(await client.ask("DATA"), /^354 /);
-  disk.takeAllFiles();
-  await client.send("Subject: x\r\n\r\n" + ("x".repeat(70) + "\r\n").repeat(LARGE / 72) + ".\r\n");
-  assert.match(await client.reply(), FULL);
-  disk.giveFilesBack();
-  await taken(disk, daemon);
-  assert.match((await disk.mail(daemon, LARGE)).reply, ACCEPTED);
-  await end(daemon);
-  await disk.check();
-});
+testAsRoot(
+  "mount",
+  "D4 files run out before that is known: 452 after the content",
+  async (mount) => {
+    await using disk = await SmallDisk.mount(mount, "size=32m,nr_inodes=64");
+    await using daemon = await disk.daemon("0B");
+    using client = await Client.greeted(daemon.port);
+    await client.ready();
+    assert.match(await client.ask("DATA"), /^354 /);
+    disk.takeAllFiles();
+    await client.send(
+      "Subject: x\r\n\r\n" + ("x".repeat(70) + "\r\n").repeat(LARGE / 72) + ".\r\n",
+    );
+    assert.match(await client.reply(), FULL);
+    disk.giveFilesBack();
+    await taken(disk, daemon);
+    assert.match((await disk.mail(daemon, LARGE)).reply, ACCEPTED);
+    await end(daemon);
+    await disk.check();
+  },
+);

@@ -11,7 +11,7 @@ import { Writer } from "../../src/store/writer.ts";
 import { Client } from "../fakes/client.ts";
 import { Daemon } from "../fakes/daemon.ts";
 import { entryOf, TestStore, textOf } from "../fakes/store.ts";
-import { testWith } from "../fakes/tools.ts";
+import { testAsRoot } from "../fakes/tools.ts";
 
 const ACCEPTED = /^250 2\.0\.0 .* ([0-9a-z]+)$/;
 const REFUSED = /^451 4\.3\.0 /;
@@ -110,14 +110,8 @@ const CASES: readonly Case[] = [
   { calls: "fdatasync,unlink,unlinkat", small: ACCEPTED, large: REFUSED, left: 1 },
 ];
 
-/** Whoever is not root may trace no process that is not its own child, on most systems. */
-function testTracing(name: string, run: (strace: string) => Promise<void>): void {
-  if (Deno.build.os === "linux" && Deno.uid() === 0) testWith("strace", name, run);
-  else Deno.test({ name: `${name} (skipped: not root)`, ignore: true, fn() {} });
-}
-
 for (const { calls, small, large, told = false, left = 0 } of CASES) {
-  testTracing(`D5 ${calls} fails: refused, or accepted and whole`, async (strace) => {
+  testAsRoot("strace", `D5 ${calls} fails: refused, or accepted and whole`, async (strace) => {
     const folder = await Deno.makeTempDir();
     try {
       const spool = `${folder}/spool`;

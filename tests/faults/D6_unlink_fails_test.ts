@@ -10,16 +10,10 @@ import { TurnedClock } from "../fakes/clock.ts";
 import { ScriptedDelivery } from "../fakes/delivery.ts";
 import { delivered } from "../fakes/outcomes.ts";
 import { entryOf, TestStore } from "../fakes/store.ts";
-import { testWith } from "../fakes/tools.ts";
+import { testAsRoot } from "../fakes/tools.ts";
 
 const ID = "large000000000000001";
 const DAY = 24 * 60 * 60_000;
-
-/** Whoever is not root may trace no process that is not its own child, on most systems. */
-function testTracing(name: string, run: (strace: string) => Promise<void>): void {
-  if (Deno.build.os === "linux" && Deno.uid() === 0) testWith("strace", name, run);
-  else Deno.test({ name: `${name} (skipped: not root)`, ignore: true, fn() {} });
-}
 
 /** Nothing can be removed by this process for as long as something is done. */
 async function whileNothingIsRemoved(strace: string, work: () => Promise<void>): Promise<void> {
@@ -81,7 +75,8 @@ async function deliverInVain(strace: string, test: TestStore): Promise<void> {
 const bodiesOf = ({ folder }: TestStore) =>
   [...Deno.readDirSync(`${folder}/bodies`)].map(({ name }) => name);
 
-testTracing(
+testAsRoot(
+  "strace",
   "D6 unlink fails: told, not delivered again, removed by the next start",
   async (strace) => {
     await using test = await TestStore.open();
@@ -97,7 +92,7 @@ testTracing(
   },
 );
 
-testTracing("D6 what could not be removed is removed with the message", async (strace) => {
+testAsRoot("strace", "D6 what could not be removed is removed with the message", async (strace) => {
   await using test = await TestStore.open();
   await deliverInVain(strace, test);
   assert.equal(await deliver(test), 0);

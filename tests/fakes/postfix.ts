@@ -1,14 +1,15 @@
 /**
- * Postfix as a measure: the system's programs with a private configuration and queue, which
- * accept mail and hold it. What it writes it syncs as ever; else it is spared what work it can be.
- * Nothing can leave: there is no queue manager and no client in its `master.cf`, and each message
- * goes to the hold queue. The system's own configuration and queue are not touched.
+ * Postfix as a measure and a peer: the system's programs with a private configuration and queue,
+ * which accept mail and hold it, or hand it to a port of loopback before they accept it. What it
+ * writes it syncs as ever; else it is spared what work it can be. Nothing can leave: there is no
+ * queue manager and no other client in its `master.cf`, and each message goes to the hold queue.
+ * The system's own configuration and queue are not touched.
  *
  * It must be started by root, as any Postfix. It ends, and its folder goes, when it is disposed of.
  */
 
-import { Client } from "../fakes/client.ts";
-import { find } from "../fakes/tools.ts";
+import { Client } from "./client.ts";
+import { find } from "./tools.ts";
 
 const FOLDERS_OF_POSTFIX = ["active", "deferred", "hold", "incoming", "private", "public"];
 const ATTEMPTS = 200;
@@ -26,14 +27,14 @@ export class Postfix implements AsyncDisposable {
     this.#master = master;
   }
 
-  /** Resolves once it greets. */
-  static async start(): Promise<Postfix> {
-    if (Deno.uid() !== 0) throw new Error("bench: Postfix must be started by root");
+  /** Resolves once it greets; `before`: the port that has every message before it. */
+  static async start({ before }: { before?: number } = {}): Promise<Postfix> {
+    if (Deno.uid() !== 0) throw new Error("Postfix: Postfix must be started by root");
     const [programs, version] = await builtIn("daemon_directory", "mail_version");
     const folder = await Deno.makeTempDir({ prefix: "dinopost-postfix-" });
     try {
       const port = freePort();
-      await lay(folder, port);
+      await lay(folder, port, before);
       const master = new Deno.Command(`${programs}/master`, {
         args: ["-d", "-c", `${folder}/etc`],
         clearEnv: true,
@@ -75,7 +76,7 @@ export class Postfix implements AsyncDisposable {
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error("bench: Postfix does not greet");
+    throw new Error("Postfix: Postfix does not greet");
   }
 
   async #end(): Promise<void> {
@@ -96,7 +97,7 @@ export class Postfix implements AsyncDisposable {
 /** What was built into the programs; no configuration is read. */
 async function builtIn(...names: string[]): Promise<string[]> {
   const postconf = find("postconf");
-  if (postconf === undefined) throw new Error("bench: Postfix is not installed");
+  if (postconf === undefined) throw new Error("Postfix: Postfix is not installed");
   const { stdout } = await new Deno.Command(postconf, { args: ["-dh", ...names] }).output();
   return new TextDecoder().decode(stdout).trimEnd().split("\n");
 }
@@ -107,7 +108,7 @@ function freePort(): number {
 }
 
 /** Makes configuration and folders as Postfix wants them, owned as it wants them. */
-async function lay(folder: string, port: number): Promise<void> {
+async function lay(folder: string, port: number, before: number | undefined): Promise<void> {
   const { uid, gid } = userNamed("postfix");
   await Deno.chmod(folder, 0o711);
   for (const name of ["etc", "queue", "queue/pid"]) {
@@ -117,7 +118,7 @@ async function lay(folder: string, port: number): Promise<void> {
     await Deno.mkdir(`${folder}/${name}`, { mode: 0o700 });
     await Deno.chown(`${folder}/${name}`, uid, gid);
   }
-  const files = { "main.cf": mainOf(folder), "master.cf": masterOf(port) };
+  const files = { "main.cf": mainOf(folder, before), "master.cf": masterOf(port) };
   // Each process of Postfix waits for a file that was just written: it might not be whole.
   const longAgo = Date.now() / 1000 - 3600;
   for (const [name, text] of Object.entries(files)) {
@@ -129,11 +130,11 @@ async function lay(folder: string, port: number): Promise<void> {
 function userNamed(name: string): { uid: number; gid: number } {
   const line = new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, "m")
     .exec(Deno.readTextFileSync("/etc/passwd"));
-  if (line === null) throw new Error(`bench: no user ${name}`);
+  if (line === null) throw new Error(`Postfix: no user ${name}`);
   return { uid: Number(line[1]), gid: Number(line[2]) };
 }
 
-const mainOf = (folder: string) =>
+const mainOf = (folder: string, before: number | undefined) =>
   `\
 compatibility_level = 3.6
 queue_directory = ${folder}/queue
@@ -147,7 +148,11 @@ mynetworks = 127.0.0.0/8
 alias_maps =
 local_recipient_maps =
 smtpd_relay_restrictions = permit_mynetworks, reject
-smtpd_recipient_restrictions = check_recipient_access static:HOLD, permit_mynetworks, reject
+${
+    before === undefined
+      ? "smtpd_recipient_restrictions = check_recipient_access static:HOLD, permit_mynetworks, reject"
+      : `smtpd_proxy_filter = 127.0.0.1:${before}`
+  }
 default_process_limit = 100
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
