@@ -1,8 +1,8 @@
 /**
  * Postfix as a measure and a peer: the system's programs with a private configuration and queue,
  * which accept mail and hold it, or hand it to a port of loopback before they accept it. What it
- * writes it syncs as ever; else it is spared what work it can be. Nothing can leave: there is no
- * queue manager and no other client in its `master.cf`, and each message goes to the hold queue.
+ * writes it syncs as ever; else it is spared what work it can be. Nothing can leave: without a port
+ * there is no queue manager and no client in its `master.cf`, and with one it knows no other.
  * The system's own configuration and queue are not touched.
  *
  * It must be started by root, as any Postfix. It ends, and its folder goes, when it is disposed of.
@@ -13,6 +13,14 @@ import { find } from "./tools.ts";
 
 const FOLDERS_OF_POSTFIX = ["active", "deferred", "hold", "incoming", "private", "public"];
 const ATTEMPTS = 200;
+
+/** Where its mail goes, to a port of loopback; without one it is held. */
+export interface Way {
+  /** Before it is accepted. */
+  readonly before?: number;
+  /** Through its queue. */
+  readonly to?: number;
+}
 
 export class Postfix implements AsyncDisposable {
   readonly port: number;
@@ -27,14 +35,14 @@ export class Postfix implements AsyncDisposable {
     this.#master = master;
   }
 
-  /** Resolves once it greets; `before`: the port that has every message before it. */
-  static async start({ before }: { before?: number } = {}): Promise<Postfix> {
+  /** Resolves once it greets. */
+  static async start(way: Way = {}): Promise<Postfix> {
     if (Deno.uid() !== 0) throw new Error("Postfix: Postfix must be started by root");
     const [programs, version] = await builtIn("daemon_directory", "mail_version");
     const folder = await Deno.makeTempDir({ prefix: "dinopost-postfix-" });
     try {
       const port = freePort();
-      await lay(folder, port, before);
+      await lay(folder, port, way);
       const master = new Deno.Command(`${programs}/master`, {
         args: ["-d", "-c", `${folder}/etc`],
         clearEnv: true,
@@ -108,7 +116,7 @@ function freePort(): number {
 }
 
 /** Makes configuration and folders as Postfix wants them, owned as it wants them. */
-async function lay(folder: string, port: number, before: number | undefined): Promise<void> {
+async function lay(folder: string, port: number, way: Way): Promise<void> {
   const { uid, gid } = userNamed("postfix");
   await Deno.chmod(folder, 0o711);
   for (const name of ["etc", "queue", "queue/pid"]) {
@@ -118,7 +126,7 @@ async function lay(folder: string, port: number, before: number | undefined): Pr
     await Deno.mkdir(`${folder}/${name}`, { mode: 0o700 });
     await Deno.chown(`${folder}/${name}`, uid, gid);
   }
-  const files = { "main.cf": mainOf(folder, before), "master.cf": masterOf(port) };
+  const files = { "main.cf": mainOf(folder, way), "master.cf": masterOf(port, way) };
   // Each process of Postfix waits for a file that was just written: it might not be whole.
   const longAgo = Date.now() / 1000 - 3600;
   for (const [name, text] of Object.entries(files)) {
@@ -134,7 +142,7 @@ function userNamed(name: string): { uid: number; gid: number } {
   return { uid: Number(line[1]), gid: Number(line[2]) };
 }
 
-const mainOf = (folder: string, before: number | undefined) =>
+const mainOf = (folder: string, { before, to }: Way) =>
   `\
 compatibility_level = 3.6
 queue_directory = ${folder}/queue
@@ -149,9 +157,11 @@ alias_maps =
 local_recipient_maps =
 smtpd_relay_restrictions = permit_mynetworks, reject
 ${
-    before === undefined
-      ? "smtpd_recipient_restrictions = check_recipient_access static:HOLD, permit_mynetworks, reject"
-      : `smtpd_proxy_filter = 127.0.0.1:${before}`
+    before !== undefined
+      ? `smtpd_proxy_filter = 127.0.0.1:${before}`
+      : to !== undefined
+      ? `relayhost = [127.0.0.1]:${to}`
+      : "smtpd_recipient_restrictions = check_recipient_access static:HOLD, permit_mynetworks, reject"
   }
 default_process_limit = 100
 smtpd_client_connection_count_limit = 0
@@ -180,10 +190,22 @@ maillog_file = ${folder}/log
 maillog_file_prefixes = ${folder}
 `;
 
-const masterOf = (port: number) =>
+/** All that there is goes to one port of loopback. */
+const CLIENT = `\
+qmgr              unix  n - n 300 1 qmgr
+smtp              unix  - - n - - smtp
+relay             unix  - - n - - smtp
+bounce            unix  - - n - 0 bounce
+defer             unix  - - n - 0 bounce
+retry             unix  - - n - - error
+error             unix  - - n - - error
+scache            unix  - - n - 1 scache`;
+
+const masterOf = (port: number, { to }: Way) =>
   `\
 127.0.0.1:${port} inet  n - n - - smtpd
 cleanup           unix  n - n - 0 cleanup
 rewrite           unix  - - n - - trivial-rewrite
+${to === undefined ? "" : CLIENT}
 ${isHeard() ? "postlog unix-dgram n - n - 1 postlogd" : ""}
 `;
