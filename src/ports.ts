@@ -32,6 +32,8 @@ export interface Connection {
   readonly remoteAddr: Endpoint;
   /** Octets read into the buffer; `null` at the end. */
   read(buffer: Uint8Array): Promise<number | null>;
+  /** Octets that are the caller's own from then on, where they need not be copied. */
+  take?(): Promise<Uint8Array<ArrayBuffer> | null>;
   /**
    * Octets written, which may be fewer than given. Of none, it resolves no sooner than a read
    * of what has arrived already.

@@ -88,9 +88,8 @@ class Secure implements SecureConnection {
   readonly #socket: TLSSocket;
   readonly #beneath: Duplex;
   readonly #gate: Gate;
-  /** What has come and was not read; the first of it from `#from` on. */
-  readonly #come: Buffer[] = [];
-  #from = 0;
+  /** What has come and was not read. */
+  readonly #come: Uint8Array<ArrayBuffer>[] = [];
   #length = 0;
   #ended = false;
   #failure: Error | undefined;
@@ -103,7 +102,7 @@ class Secure implements SecureConnection {
     this.#gate = gate;
     const { standardName, name } = socket.getCipher();
     this.secured = { version: socket.getProtocol() ?? "TLS", cipher: standardName ?? name };
-    socket.on("data", (octets: Buffer) => this.#take(octets));
+    socket.on("data", (octets: Uint8Array<ArrayBuffer>) => this.#keep(octets));
     const end = (error?: Error) => {
       this.#ended = true;
       if (error instanceof Error) this.#failure ??= error;
@@ -113,7 +112,7 @@ class Secure implements SecureConnection {
     beneath.on("error", end);
   }
 
-  #take(octets: Buffer): void {
+  #keep(octets: Uint8Array<ArrayBuffer>): void {
     this.#come.push(octets);
     this.#length += octets.length;
     // The socket takes whatever comes, wanted or not: pausing it keeps nothing back.
@@ -122,25 +121,30 @@ class Secure implements SecureConnection {
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#length === 0) {
+    const octets = await this.take();
+    if (octets === null) return null;
+    const count = Math.min(octets.length, buffer.length);
+    buffer.set(octets.subarray(0, count));
+    if (count < octets.length) this.#putBack(octets.subarray(count));
+    return count;
+  }
+
+  /** The runtime has made each piece anew: nobody else looks at it. */
+  async take(): Promise<Uint8Array<ArrayBuffer> | null> {
+    while (this.#come.length === 0) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return null;
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
-    let count = 0;
-    while (count < buffer.length && this.#length > 0) {
-      const [first] = this.#come;
-      const end = Math.min(first.length, this.#from + buffer.length - count);
-      buffer.set(first.subarray(this.#from, end), count);
-      count += end - this.#from;
-      this.#length -= end - this.#from;
-      this.#from = end;
-      if (end < first.length) break;
-      this.#come.shift();
-      this.#from = 0;
-    }
+    const octets = this.#come.shift()!;
+    this.#length -= octets.length;
     if (this.#length < MOST_UNREAD) this.#gate.open();
-    return count;
+    return octets;
+  }
+
+  #putBack(octets: Uint8Array<ArrayBuffer>): void {
+    this.#come.unshift(octets);
+    this.#length += octets.length;
   }
 
   write(octets: Uint8Array): Promise<number> {

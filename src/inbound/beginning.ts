@@ -6,10 +6,10 @@ import type { Connection } from "../ports.ts";
 export class ConnectionLost extends Error {}
 
 /** Rejects when the client goes; what it says meanwhile waits. */
-export function untilEnd(read: Promise<number | null>): Promise<never> {
+export function untilEnd(read: Promise<unknown>): Promise<never> {
   return new Promise((_, reject) => {
     const lost = () => reject(new ConnectionLost());
-    read.then((count) => count === null && lost(), lost);
+    read.then((got) => got === null && lost(), lost);
   });
 }
 

@@ -52,6 +52,9 @@ const LINGER_OCTETS = 1024 * 1024;
 
 const encoder = new TextEncoder();
 
+/** As many octets in our buffer, or octets of their own; `null` at the end. */
+type Got = number | Uint8Array<ArrayBuffer> | null;
+
 export class Conversation {
   #connection: Connection;
   readonly #session: Session;
@@ -61,7 +64,7 @@ export class Conversation {
   /** The client has ended its side. */
   #gone = false;
   #buffer = new Uint8Array(SMALL_BUFFER);
-  #pendingRead: Promise<number | null> | undefined;
+  #pendingRead: Promise<Got> | undefined;
   #seen = -1;
   #commandSince = 0;
   #seenContents = 0;
@@ -81,7 +84,7 @@ export class Conversation {
    */
   async run(refusal: Reply | undefined | Promise<Reply | undefined>): Promise<void> {
     try {
-      this.#pendingRead = this.#connection.read(this.#buffer);
+      this.#pendingRead = this.#get();
       // A client that is turned away is not waited for; its read fails with the connection.
       this.#pendingRead.catch(() => {});
       const answer = refusal instanceof Promise
@@ -171,21 +174,26 @@ export class Conversation {
   async #read(): Promise<void> {
     this.#setDeadline();
     this.#reading = true;
-    const count = await this.#nextOctets();
+    const got = await this.#nextOctets();
     this.#reading = false;
-    this.#gone = count === null;
-    if (count === null) return;
-    this.#session.receive(this.#buffer.subarray(0, count));
+    this.#gone = got === null;
+    if (got === null) return;
+    if (typeof got !== "number") return this.#session.receive(got, true);
+    this.#session.receive(this.#buffer.subarray(0, got));
     if (!this.#session.wantsOctets) return;
     if (this.#session.state.at === "idle") {
       if (this.#buffer.length > SMALL_BUFFER) this.#buffer = new Uint8Array(SMALL_BUFFER);
-    } else if (count === this.#buffer.length && count < LARGE_BUFFER) {
+    } else if (got === this.#buffer.length && got < LARGE_BUFFER) {
       this.#buffer = new Uint8Array(LARGE_BUFFER);
     }
   }
 
-  async #nextOctets(): Promise<number | null> {
-    const read = this.#pendingRead ?? this.#connection.read(this.#buffer);
+  #get(): Promise<Got> {
+    return this.#connection.take?.() ?? this.#connection.read(this.#buffer);
+  }
+
+  async #nextOctets(): Promise<Got> {
+    const read = this.#pendingRead ?? this.#get();
     this.#pendingRead = undefined;
     try {
       return await read;
@@ -272,9 +280,9 @@ export class Conversation {
     await this.#sayLast();
     let left = LINGER_OCTETS;
     while (left > 0) {
-      const count = await this.#nextOctets();
-      if (count === null) return;
-      left -= count;
+      const got = await this.#nextOctets();
+      if (got === null) return;
+      left -= typeof got === "number" ? got : got.length;
     }
   }
 }

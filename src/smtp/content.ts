@@ -1,6 +1,6 @@
 /**
  * The octets of a message in chunks, so that a large one never needs one large piece of
- * memory. Each octet is copied once; unused room is at most a quarter of the size and
+ * memory. Each octet is copied once at most; unused room is at most a quarter of the size and
  * a few KiB.
  */
 
@@ -10,6 +10,8 @@ export interface Content {
 }
 
 const LEAST_CHUNK = 2 * 1024;
+/** So many, and half of what would be held for them, are worth a chunk of their own. */
+const LEAST_GIVEN = 4 * 1024;
 const LARGEST_CHUNK = 1024 * 1024;
 
 export class ContentBuilder {
@@ -18,8 +20,15 @@ export class ContentBuilder {
   #last = new Uint8Array(0);
   #used = 0;
 
-  append(bytes: Uint8Array, from: number, to: number): void {
+  /** `given`: the octets are ours from now on, and need no copy if there are many. */
+  append(bytes: Uint8Array<ArrayBuffer>, from: number, to: number, given = false): void {
     this.size += to - from;
+    if (given && to - from >= LEAST_GIVEN && 2 * (to - from) >= bytes.buffer.byteLength) {
+      this.#closeChunk();
+      this.#last = bytes.subarray(from, to);
+      this.#used = to - from;
+      return;
+    }
     const room = Math.min(this.#last.length - this.#used, to - from);
     if (room > 0) {
       this.#last.set(bytes.subarray(from, from + room), this.#used);

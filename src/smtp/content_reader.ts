@@ -94,6 +94,8 @@ export class ContentReader {
   #headerOctets = 0;
   /** Octets of the current line that earlier calls took; counted in the header only. */
   #lineOctets = 0;
+  /** The octets that are looked at are ours to keep. */
+  #given = false;
 
   /** `transparency`: the content is that of DATA, with dots doubled at the start of lines. */
   constructor(limits: ContentLimits, { transparency }: { transparency: boolean }) {
@@ -106,7 +108,13 @@ export class ContentReader {
   }
 
   /** Takes octets until the content or they end; the index behind the last one taken. */
-  take(bytes: Uint8Array, from = 0, to = bytes.length): number {
+  take(
+    bytes: Uint8Array<ArrayBuffer>,
+    from = 0,
+    to = bytes.length,
+    given = false,
+  ): number {
+    this.#given = given;
     let kept = from; // Up to here the octets are taken over, or are not to be.
     let line = from; // Where the current line begins in these octets.
     let i = from;
@@ -191,12 +199,12 @@ export class ContentReader {
     return this.#content.finish();
   }
 
-  #keep(bytes: Uint8Array, from: number, to: number): void {
+  #keep(bytes: Uint8Array<ArrayBuffer>, from: number, to: number): void {
     if (from >= to) return;
     this.#octets += to - from;
     if (this.#octets > this.#limits.maxSize) this.#spoil("too large");
     else if (this.#defects.size > 0) return;
-    else if (this.#take(to - from)) this.#content.append(bytes, from, to);
+    else if (this.#take(to - from)) this.#content.append(bytes, from, to, this.#given);
     else this.#spoil("no memory");
   }
 

@@ -71,6 +71,7 @@ export class Session {
   #handedOver = 0;
   #chunkLeft = 0;
   #octets = NONE;
+  #given = false;
   #from = 0;
   #replies = "";
   /** What happened last: the next refusal is of it. */
@@ -86,8 +87,10 @@ export class Session {
     return WANTS_OCTETS.has(this.state.at);
   }
 
-  receive(octets: Uint8Array<ArrayBuffer>): void {
+  /** `given`: the octets are the session's from now on. */
+  receive(octets: Uint8Array<ArrayBuffer>, given = false): void {
     this.#octets = octets;
+    this.#given = given;
     this.#from = 0;
     this.#goOn();
   }
@@ -176,14 +179,14 @@ export class Session {
 
   #takeContent(): void {
     const content = this.#content!;
-    this.#from = content.take(this.#octets, this.#from);
+    this.#from = content.take(this.#octets, this.#from, this.#octets.length, this.#given);
     if (content.ended) this.#endContent(content);
   }
 
   #takeChunk(): void {
     const end = Math.min(this.#from + this.#chunkLeft, this.#octets.length);
     this.#chunkLeft -= end - this.#from;
-    if (this.state.at === "chunk") this.#content!.take(this.#octets, this.#from, end);
+    if (this.state.at === "chunk") this.#content!.take(this.#octets, this.#from, end, this.#given);
     this.#from = end;
     if (this.#chunkLeft === 0) this.#endChunk();
   }

@@ -110,3 +110,20 @@ Deno.test("a chunked message of just the limit is taken, though its last CRLF is
   assert.match(driver.send("BDAT 10 LAST\r\n\r\n12345678"), /^250/);
   assert.equal(driver.messages[0].content, "\r\n12345678\r\n");
 });
+
+Deno.test("octets that are given away are kept as they are, or copied where they are few", () => {
+  const text = ("x".repeat(76) + "\r\n").repeat(100) + ".\r\n";
+  for (const padding of [0, 100, 50_000]) {
+    const driver = new Driver().ready();
+    driver.send("DATA\r\n");
+    const memory = new Uint8Array(padding + text.length);
+    memory.set(new TextEncoder().encode(text), padding);
+    const { session } = driver;
+    session.receive(memory.subarray(padding), true);
+    assert.ok(session.state.at === "committing");
+    const { chunks, size } = session.state.content;
+    assert.equal(size, text.length - 3);
+    assert.equal(chunks.map((chunk) => new TextDecoder().decode(chunk)).join("") + ".\r\n", text);
+    assert.equal(chunks[0].buffer === memory.buffer, padding < 10_000, `${padding} octets beside`);
+  }
+});
