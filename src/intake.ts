@@ -66,6 +66,7 @@ export function intake(store: Store, log: Log, rules: () => IntakeRules): Handle
         : `${envelope.recipients.length} recipients`,
       size: envelope.content.size,
       client: envelope.client.address,
+      user: envelope.client.user,
     });
     return replies.accepted(id);
   };

@@ -60,7 +60,9 @@ function wishesOf(
 }
 
 function attemptLine({ at, outcome }: ShownAttempt): string {
-  const { kind, host, command, reply } = outcome;
+  const { kind, host, command, reply, tls } = outcome;
   const where = [host, command].filter((part) => part !== undefined).join(" ");
-  return plain(`${instant(at)}  ${kind}${where === "" ? "" : `  ${where}`}: ${reply}`);
+  const doubt = tls?.doubt === undefined ? "" : `, certificate not valid: ${tls.doubt}`;
+  const protection = tls === undefined ? "" : ` (${tls.version} ${tls.cipher}${doubt})`;
+  return plain(`${instant(at)}  ${kind}${where === "" ? "" : `  ${where}`}: ${reply}${protection}`);
 }

@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { Client } from "../fakes/client.ts";
-import { Daemon } from "../fakes/daemon.ts";
+import { certified, sourceOf } from "../fakes/certificate.ts";
+import { Daemon, dinopost, runToEnd } from "../fakes/daemon.ts";
 import { NameServer } from "../fakes/name_server.ts";
 import { Remote } from "../fakes/remote.ts";
+import { TestServer } from "../fakes/server.ts";
 import { testWith } from "../fakes/tools.ts";
 
 const RELAY = { SMTP_MODE: "relay", SMTP_DEBUG: "false", SMTP_MIN_FREE: "0B" };
@@ -99,6 +101,30 @@ testWith(
     }
   },
 );
+
+Deno.test("an attempt is shown with how it was protected, and what was doubted", async () => {
+  const { pair } = await certified();
+  await using receiver = new TestServer({ tls: sourceOf(pair) });
+  const folder = await Deno.makeTempDir();
+  const settings = {
+    ...RELAY,
+    SMTP_QUEUE_PATH: `${folder}/spool`,
+    SMTP_RELAY_URL: `smtp://127.0.0.1:${receiver.port}`,
+    SMTP_TLS_POLICY: "opportunistic",
+  };
+  try {
+    await using daemon = await Daemon.start({ settings });
+    const id = await send(daemon.port, ["b@d.example"]);
+    await daemon.says(new RegExp(`message delivered id=${id} `));
+    const { stdout } = await runToEnd(dinopost("messages", "show", id, "--dev"), settings);
+    assert.match(
+      stdout,
+      /delivered {2}\[127\.0\.0\.1\] end of DATA: 250 .*\(TLSv1\.3 TLS_\w+, cert/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 Deno.test("capture mode sends nothing, whatever the settings name", async () => {
   await using remote = new Remote((talk) => talk.serve());
