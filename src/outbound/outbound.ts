@@ -52,11 +52,12 @@ export class Outbound implements Delivery {
   ): Promise<readonly Outcome[]> {
     const route = await this.#router.route(claim.domain);
     if ("outcome" in route) return claim.recipients.map(() => route.outcome);
-    const attempt = new Attempts(claim);
-    const loaded = load(await content());
+    // Not before somebody is there to have it.
+    let loading: Promise<Loaded> | undefined;
+    const attempt = new Attempts(claim, () => loading ??= content().then(loadedOf));
     for (const target of route.targets) {
       if (attempt.left.length === 0 || signal.aborted) break;
-      await this.#tryTarget(target, attempt, loaded, signal);
+      await this.#tryTarget(target, attempt, signal);
     }
     return attempt.outcomes();
   }
@@ -64,7 +65,6 @@ export class Outbound implements Delivery {
   async #tryTarget(
     wished: Target,
     attempt: Attempts,
-    loaded: Loaded,
     signal: AbortSignal,
   ): Promise<void> {
     // RFC 8689 §4.2.1: such mail goes only to whom can be verified.
@@ -73,10 +73,10 @@ export class Outbound implements Delivery {
       : wished;
     const idle = this.#pool.take(target);
     // One that was idle may have been closed by then: a new one is tried.
-    if (idle !== undefined && !await this.#handOver(idle, attempt, loaded, signal)) return;
+    if (idle !== undefined && !await this.#handOver(idle, attempt, signal)) return;
     if (attempt.left.length === 0) return;
     const connection = await this.#open(target, attempt, signal);
-    if (connection !== undefined) await this.#handOver(connection, attempt, loaded, signal);
+    if (connection !== undefined) await this.#handOver(connection, attempt, signal);
   }
 
   async #open(
@@ -101,15 +101,14 @@ export class Outbound implements Delivery {
   async #handOver(
     connection: OutboundConnection,
     attempt: Attempts,
-    loaded: Loaded,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { host } = connection.way;
     try {
+      const { content, ...traits } = await attempt.loaded();
       while (attempt.left.length > 0 && !connection.isClosed) {
         const most = Math.min(connection.offers.mostRecipients ?? MOST_RECIPIENTS, MOST_RECIPIENTS);
         const recipients = attempt.left.slice(0, most);
-        const { content, ...traits } = loaded;
         const consignment: Consignment = {
           sender: attempt.claim.sender,
           recipients,
@@ -144,12 +143,14 @@ export class Outbound implements Delivery {
 /** What has been decided of the recipients of a claim. */
 class Attempts {
   readonly claim: Claim;
+  readonly loaded: () => Promise<Loaded>;
   readonly #decided = new Map<ClaimedRecipient, Outcome>();
   /** Why the last host did not come to decide. */
   #last: Outcome | undefined;
 
-  constructor(claim: Claim) {
+  constructor(claim: Claim, loaded: () => Promise<Loaded>) {
     this.claim = claim;
+    this.loaded = loaded;
   }
 
   get left(): readonly ClaimedRecipient[] {
@@ -184,7 +185,7 @@ class Attempts {
   }
 }
 
-function load(content: Content): Loaded {
+function loadedOf(content: Content): Loaded {
   const { body, header } = beyondAscii(content);
   return { content, eightBit: body, utf8Header: header };
 }

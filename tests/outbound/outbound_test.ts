@@ -189,3 +189,17 @@ Deno.test("a bare newline is never sent: the message fails whole", async () => {
   assert.match(outcomes[0], /^failed message undefined: 5.6.0 content has a bare LF/);
   assert.ok(!remote.lines.includes("a"));
 });
+
+Deno.test("a host that is not there costs no reading of the message", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const outbound = outboundTo(port, { addresses: ["127.0.0.1", "127.0.0.2"] });
+  let reads = 0;
+  const content = () => {
+    reads++;
+    return Promise.resolve({ chunks: [], size: 0 });
+  };
+  const [outcome] = await outbound.deliver(claimOf(["b"]), content, new AbortController().signal);
+  assert.deepEqual([outcome.kind, outcome.reply, reads], ["deferred", "connection refused", 0]);
+});
