@@ -69,13 +69,14 @@ export function loadConfig(environment: Environment, { dev }: { dev: boolean }):
     values.tlsDisable = false;
     tlsDisable[1] = { text: "false", origin: "development, with a certificate" };
   }
+  values.relayTokenFile = given(sources, `${table.relayToken.name}_FILE`);
   for (const { names, problem } of contradictions(values as Config, environment)) {
     // What is wrong by itself cannot be judged together with others.
     if (!names.some((name) => wrong.has(name))) problems.push(`${names.join(" and ")}: ${problem}`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  const given = [...Object.keys(environment.variables), ...Object.keys(file)];
-  const misspellings = misspelt(given, Object.values(table)).map(({ name, likely }) =>
+  const names = [...Object.keys(environment.variables), ...Object.keys(file)];
+  const misspellings = misspelt(names, Object.values(table)).map(({ name, likely }) =>
     `${name}: not a setting: did you mean ${likely}?`
   );
   const config = Object.freeze(values) as unknown as Config;
@@ -103,7 +104,8 @@ export interface Reloaded {
 }
 
 export function reloaded(running: Config, read: Config): Reloaded {
-  const values: Record<string, unknown> = { ...running };
+  const { relayTokenFile } = read;
+  const values: Record<string, unknown> = { ...running, relayTokenFile };
   const changed: string[] = [];
   const pending: string[] = [];
   for (
@@ -114,6 +116,11 @@ export function reloaded(running: Config, read: Config): Reloaded {
     if (reread) values[key] = read[key];
   }
   return { config: Object.freeze(values) as unknown as Config, changed, pending };
+}
+
+/** As it stands in the environment, else in the settings file; empty is unset. */
+function given({ environment, file }: Sources, name: string): string | undefined {
+  return environment.variables[name] || file[name] || undefined;
 }
 
 /** The file that SMTP_ENV_FILE names must be there; the one in the working directory may. */

@@ -15,7 +15,7 @@ const LOOK_EVERY = 60_000;
 /** `current`: the settings are asked for at each attempt, they may change while the daemon runs. */
 export function wayOut(config: Config, current: () => Config, dns: Dns, world: World): WayOut {
   const own = ownAddresses(world);
-  const rules = remembered((config: Config) => rulesOf(config));
+  const rules = remembered((config: Config) => rulesOf(config, world));
   const router = new Router(new Names(dns, world.clock), world.random, () => ({
     ...rules(current()),
     ownAddresses: config.allowLocalTargets ? NONE : own(),
@@ -32,17 +32,26 @@ export function wayOut(config: Config, current: () => Config, dns: Dns, world: W
 
 const NONE: ReadonlySet<string> = new Set();
 
-function rulesOf(config: Config): Omit<RouteRules, "ownAddresses"> {
+function rulesOf(config: Config, world: World): Omit<RouteRules, "ownAddresses"> {
   const policy = policyOf(config.tlsPolicy);
   const { hostname, routes = new Map<string, string>(), relayUrl } = config;
   return {
     hostname,
     routes: new Map([...routes].map(([domain, value]) => [domain, ruleOf(value, policy)])),
-    relay: relayUrl === undefined ? undefined : hostOf(relayUrl, policy),
+    relay: relayUrl === undefined ? undefined : hostOf(relayUrl, policy, tokenOf(config, world)),
     deliveryPort: config.deliveryPort,
     allowLocalTargets: config.allowLocalTargets,
     ipPreference: config.ipPreference,
     policy,
+  };
+}
+
+/** A token does not last: whoever renews it writes the file. */
+function tokenOf({ relayToken, relayTokenFile }: Config, { readText }: World) {
+  if (relayToken === undefined) return undefined;
+  return () => {
+    const text = relayTokenFile === undefined ? relayToken : readText(relayTokenFile);
+    return typeof text === "string" ? text.trim() : undefined;
   };
 }
 

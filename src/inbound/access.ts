@@ -189,6 +189,16 @@ export function isAmong(address: string, networks: readonly Network[]): boolean 
   });
 }
 
+/**
+ * What one client can have all of: an address of IPv4, and of IPv6 the 64 bits before those that
+ * it gives itself (RFC 4291 §2.5.4).
+ */
+export function networkOf(address: string): string {
+  if (!ipaddr.IPv6.isValid(address)) return address;
+  const parts = ipaddr.IPv6.parse(address).parts.map((part, i) => i < 4 ? part : 0);
+  return `${new ipaddr.IPv6(parts)}/64`;
+}
+
 /** `::ffff:192.0.2.1` is written `192.0.2.1`; every address has one spelling. */
 export function plain(address: string): string {
   return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;

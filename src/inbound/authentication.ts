@@ -21,6 +21,7 @@ import type { World } from "../ports.ts";
 import type { Reply } from "../smtp/reply.ts";
 import * as replies from "../smtp/replies.ts";
 import { type Exchange, type Mechanism, MECHANISMS, toBase64 } from "../smtp/sasl.ts";
+import { networkOf } from "./access.ts";
 import { Limiter } from "./rates.ts";
 import { Remembered } from "./remembered.ts";
 import { Turns } from "./turns.ts";
@@ -241,7 +242,7 @@ export class Authentication implements Authenticator {
 
   async #failed(user: string, address: string, since: number): Promise<Answer> {
     // A loop with one user, however many do it at once, is not to shut out all others.
-    if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(address);
+    if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(networkOf(address));
     // What was typed in place of a name may be a password.
     const known = this.#users.has(user) ? user : "(no such user)";
     this.#world.log("warning", "login failed", { user: known, client: address });
@@ -256,7 +257,8 @@ export class Authentication implements Authenticator {
   }
 
   #isFailing(user: string, address: string): boolean {
-    return !this.#withOneUser.allows(at(address, user)) || !this.#withAllUsers.allows(address);
+    return !this.#withOneUser.allows(at(address, user)) ||
+      !this.#withAllUsers.allows(networkOf(address));
   }
 
   #wasRight(user: string, address: string): boolean {
@@ -269,4 +271,4 @@ export class Authentication implements Authenticator {
   }
 }
 
-const at = (address: string, user: string) => `${address} ${user.slice(0, MOST_NAME)}`;
+const at = (address: string, user: string) => `${networkOf(address)} ${user.slice(0, MOST_NAME)}`;

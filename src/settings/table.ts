@@ -95,7 +95,7 @@ export const table = {
   relayUrl: may("SMTP_RELAY_URL", kind.relayUrl,
     "`smtp[s]://user:pass@host:port`", { secret, reread }),
   relayToken: may("SMTP_RELAY_TOKEN", kind.secret,
-    "OAuth2 access token for XOAUTH2", { later, secret, reread }),
+    "OAuth2 access token for XOAUTH2; as a file, read at each use", { secret, reread }),
   routes: may("SMTP_ROUTES", kind.routes,
     "`domain=url,…`, `domain=mx`, `domain=hold`, `domain=reject`", { secret, reread }),
   tlsPolicy: has("SMTP_TLS_POLICY", kind.tlsPolicy, "verify",
@@ -145,4 +145,7 @@ type ValueOf<S> = S extends Setting<infer T> & { readonly always: true } ? T
   : S extends Setting<infer T> ? T | undefined
   : never;
 
-export type Config = { readonly [Key in keyof typeof table]: ValueOf<(typeof table)[Key]> };
+export type Config =
+  & { readonly [Key in keyof typeof table]: ValueOf<(typeof table)[Key]> }
+  /** Where the token came from, if from a file: it does not last, and is read at each use. */
+  & { readonly relayTokenFile?: string };

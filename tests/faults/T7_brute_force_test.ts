@@ -91,6 +91,14 @@ for (const kind of KINDS) {
   });
 }
 
+Deno.test("T7 of IPv6, all that one client can have counts as one", async () => {
+  const test = await TestAuthentication.of("scrypt");
+  for (let i = 0; i < 10; i++) await fails(test, 1, `2001:db8:0:1::${i}`);
+  const tried = (address: string) => soFar(test.begin("PLAIN", RIGHT, address));
+  assert.equal(await tried("2001:db8:0:1:ffff::1"), "421 4.7.0");
+  assert.equal(await tried("2001:db8:0:2::1"), "is alice");
+});
+
 Deno.test("T7 many failures with many users: the address is turned away, no other is", async () => {
   const test = await TestAuthentication.of("scrypt");
   const all = Array.from({ length: 50 }, (_, i) => ({ ...NOBODY, user: `user${i}` }));

@@ -135,7 +135,8 @@ export const guesses: readonly Mutant[] = [
     row: "T7",
     what: "failures of an address are not counted",
     file: AUTHENTICATION,
-    find: "if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(address);",
+    find:
+      "if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(networkOf(address));",
     put: "",
     tests: T7,
   },
@@ -143,7 +144,8 @@ export const guesses: readonly Mutant[] = [
     row: "T7",
     what: "failures of an address with many users are not counted",
     file: AUTHENTICATION,
-    find: "if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(address);",
+    find:
+      "if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(networkOf(address));",
     put: "this.#withOneUser.take(at(address, user));",
     tests: T7,
   },
@@ -151,8 +153,9 @@ export const guesses: readonly Mutant[] = [
     row: "T7",
     what: "a loop with one user shuts out the others",
     file: AUTHENTICATION,
-    find: "if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(address);",
-    put: "this.#withOneUser.take(at(address, user)); this.#withAllUsers.take(address);",
+    find:
+      "if (this.#withOneUser.take(at(address, user))) this.#withAllUsers.take(networkOf(address));",
+    put: "this.#withOneUser.take(at(address, user)); this.#withAllUsers.take(networkOf(address));",
     tests: T7,
   },
   {
@@ -212,5 +215,13 @@ export const guesses: readonly Mutant[] = [
     find: "user.slice(0, MOST_NAME)",
     put: "user",
     tests: T7,
+  },
+  {
+    row: "T7",
+    what: "each address of one client of IPv6 may guess anew",
+    file: "src/inbound/authentication.ts",
+    find: "`${networkOf(address)} ${user.slice(0, MOST_NAME)}`;",
+    put: "`${address} ${user.slice(0, MOST_NAME)}`;",
+    tests: fault("T7_brute_force"),
   },
 ];

@@ -102,6 +102,35 @@ testWith(
   },
 );
 
+Deno.test("B19 a token is read from its file at each use", async () => {
+  const folder = await Deno.makeTempDir();
+  const offering = { EHLO: "250-remote\r\n250 AUTH XOAUTH2\r\n", AUTH: "235 2.7.0 OK\r\n" };
+  // Each message has a session of its own, so that each logs in.
+  await using remote = new Remote((talk) => talk.serve({ ...offering, content: "421 taken\r\n" }));
+  try {
+    await Deno.writeTextFile(`${folder}/token`, "first\n");
+    await using daemon = await Daemon.start({
+      settings: {
+        ...RELAY,
+        SMTP_RELAY_URL: `smtp://alice@127.0.0.1:${remote.port}`,
+        SMTP_RELAY_TOKEN_FILE: `${folder}/token`,
+      },
+    });
+    for (const token of ["first", "second"]) {
+      await Deno.writeTextFile(`${folder}/token`, `${token}\n`);
+      const id = await send(daemon.port, ["b@d.example"]);
+      await daemon.says(new RegExp(`message deferred id=${id} `));
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  const logins = remote.lines.filter((line) => line.startsWith("AUTH"));
+  assert.deepEqual(logins.map((line) => atob(line.replace("AUTH XOAUTH2 ", ""))), [
+    "user=alice\x01auth=Bearer first\x01\x01",
+    "user=alice\x01auth=Bearer second\x01\x01",
+  ]);
+});
+
 Deno.test("an attempt is shown with how it was protected, and what was doubted", async () => {
   const { pair } = await certified();
   await using receiver = new TestServer({ tls: sourceOf(pair) });
