@@ -1,6 +1,7 @@
 /** The way out as the settings have it: joins them with the stage that delivers. */
 
 import type { Config } from "./config.ts";
+import { MtaSts } from "./outbound/mta_sts.ts";
 import { Names } from "./outbound/names.ts";
 import { Outbound } from "./outbound/outbound.ts";
 import { Router, type RouteRules } from "./outbound/route.ts";
@@ -16,10 +17,12 @@ const LOOK_EVERY = 60_000;
 export function wayOut(config: Config, current: () => Config, dns: Dns, world: World): WayOut {
   const own = ownAddresses(world);
   const rules = remembered((config: Config) => rulesOf(config, world));
-  const router = new Router(new Names(dns, world.clock), world.random, () => ({
+  const names = new Names(dns, world.clock);
+  const rulesNow = () => ({
     ...rules(current()),
     ownAddresses: config.allowLocalTargets ? NONE : own(),
-  }));
+  });
+  const router = new Router(names, world.random, rulesNow, new MtaSts(names, world));
   const outbound = new Outbound(router, config.hostname, world);
   return {
     delivery: outbound,
@@ -42,6 +45,7 @@ function rulesOf(config: Config, world: World): Omit<RouteRules, "ownAddresses">
     deliveryPort: config.deliveryPort,
     allowLocalTargets: config.allowLocalTargets,
     ipPreference: config.ipPreference,
+    mtaSts: config.mtaSts,
     policy,
   };
 }

@@ -14,6 +14,7 @@ export const outward: Outward = outwardTrusting(undefined);
 /** `authority`: whom to trust in place of those whom the runtime trusts, as PEM. */
 export function outwardTrusting(authority: string | undefined): Outward {
   return {
+    fetchText: (url) => fetchText(url, authority),
     ownAddresses: () => Deno.networkInterfaces().map(({ address }) => address),
     async dial({ hostname, port }, signal) {
       try {
@@ -46,6 +47,31 @@ export function outwardTrusting(authority: string | undefined): Outward {
       throw new HandshakeError(doubt);
     },
   };
+}
+
+/** RFC 8461 §3.3 lets a policy be as large, and take as long. */
+const LARGEST_TEXT = 64 * 1024;
+const FETCH_TIME = 60_000;
+
+async function fetchText(url: string, authority: string | undefined): Promise<string> {
+  const client = authority === undefined
+    ? undefined
+    : Deno.createHttpClient({ caCerts: [authority] });
+  try {
+    const signal = AbortSignal.timeout(FETCH_TIME);
+    const response = await fetch(url, { redirect: "error", signal, client });
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of response.body ?? []) {
+      size += chunk.length;
+      if (size > LARGEST_TEXT) throw new Error(`more than ${LARGEST_TEXT} octets`);
+      chunks.push(chunk);
+    }
+    if (response.status !== 200) throw new Error(`status ${response.status}`);
+    return await new Blob(chunks as BlobPart[]).text();
+  } finally {
+    client?.close();
+  }
 }
 
 /** Closing twice is no fault: a deadline may be met while it is closed. */

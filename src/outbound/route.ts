@@ -11,6 +11,7 @@ import type { Outcome } from "../mail/outcome.ts";
 import type { Random } from "../ports.ts";
 import type { Answer, Dns, Mx } from "../ports/dns.ts";
 import { siteDeferred, siteFailed } from "./failure.ts";
+import { type MtaSts, names as isNamed, type StsPolicy } from "./mta_sts.ts";
 import type { Host, Policy, Target } from "./target.ts";
 
 export type Rule =
@@ -30,6 +31,8 @@ export interface RouteRules {
   /** The addresses of this host. */
   readonly ownAddresses: ReadonlySet<string>;
   policy(domain: string): Policy;
+  /** What domains have published is heeded. */
+  readonly mtaSts: boolean;
 }
 
 export type Route =
@@ -47,7 +50,15 @@ export class Router {
   readonly #random: Random;
   readonly #rules: () => RouteRules;
 
-  constructor(dns: Dns, random: Random, rules: () => RouteRules) {
+  readonly #sts: Pick<MtaSts, "policy"> | undefined;
+
+  constructor(
+    dns: Dns,
+    random: Random,
+    rules: () => RouteRules,
+    sts?: Pick<MtaSts, "policy">,
+  ) {
+    this.#sts = sts;
     this.#dns = dns;
     this.#random = random;
     this.#rules = rules;
@@ -97,7 +108,23 @@ export class Router {
     }
     const hosts = this.#hostsOf(domain, answer);
     if ("outcome" in hosts) return hosts;
-    return await this.#targetsOf(domain, hosts.hosts);
+    const sts = await this.#stsOf(domain);
+    if (sts === undefined) return await this.#targetsOf(domain, hosts.hosts);
+    const named = hosts.hosts.filter(({ host }) => isNamed(sts, host));
+    if (named.length === 0) {
+      return {
+        outcome: siteDeferred(`no host for ${domain} is one of its MTA-STS policy`, "4.7.5"),
+      };
+    }
+    return requiring(await this.#targetsOf(domain, named));
+  }
+
+  /** What must be held to; a policy that is only tested is not (RFC 8461 §5). */
+  async #stsOf(domain: string): Promise<StsPolicy | undefined> {
+    const { mtaSts, policy } = this.#rules();
+    if (!mtaSts || policy(domain) === "none") return undefined;
+    const found = await this.#sts?.policy(domain);
+    return found?.mode === "enforce" ? found : undefined;
   }
 
   /** In their order, without us and those behind us (RFC 5321 §5.1). */
@@ -173,6 +200,12 @@ export class Router {
     const unknown = answers.find((answer) => answer.kind === "unknown");
     return { addresses, doubt: unknown?.kind === "unknown" ? unknown.reason : undefined };
   }
+}
+
+/** TLS, and a certificate that is valid. */
+function requiring(route: Route): Route {
+  if ("outcome" in route) return route;
+  return { targets: route.targets.map((target) => ({ ...target, policy: "require" })) };
 }
 
 function isPublic(address: string): boolean {

@@ -24,6 +24,11 @@ export interface SecuredServer {
 }
 
 export interface Outward {
+  /**
+   * The text at an address of HTTPS whose server is verified, without being led elsewhere.
+   * Rejects for whatever else, and what is too large or comes too late.
+   */
+  fetchText(url: string): Promise<string>;
   /** Addresses of this host. */
   ownAddresses(): readonly string[];
   /** Throws a DialError; the signal ends the wait. */

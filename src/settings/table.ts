@@ -100,7 +100,7 @@ export const table = {
     "`domain=url,…`, `domain=mx`, `domain=hold`, `domain=reject`", { secret, reread }),
   tlsPolicy: has("SMTP_TLS_POLICY", kind.tlsPolicy, "verify",
     "`verify`, `opportunistic`, `require`, `none`; `,domain=policy…`", { reread }),
-  mtaSts: has("SMTP_MTA_STS", kind.boolean, "true", "honour MTA-STS", { later, reread }),
+  mtaSts: has("SMTP_MTA_STS", kind.boolean, "true", "honour MTA-STS", { reread }),
   ipPreference: has("SMTP_IP_PREFERENCE", kind.choice("any", "ipv4", "ipv6"), "any",
     "`any`, `ipv4`, `ipv6`", { reread }),
   dnsServers: may("SMTP_DNS_SERVERS", kind.list(kind.dnsServer, "address or address:port, parted by commas"),

@@ -3,6 +3,7 @@
 import { world as realWorld } from "../../src/deno/world.ts";
 import type { Outcome } from "../../src/mail/outcome.ts";
 import { Outbound } from "../../src/outbound/outbound.ts";
+import type { StsPolicy } from "../../src/outbound/mta_sts.ts";
 import { Router } from "../../src/outbound/route.ts";
 import type { Credentials, Policy } from "../../src/outbound/target.ts";
 import type { World } from "../../src/ports.ts";
@@ -15,6 +16,8 @@ export interface Way {
   readonly addresses?: readonly string[];
   readonly policy?: Policy;
   readonly world?: Partial<World>;
+  /** What the domain has published. */
+  readonly sts?: StsPolicy;
   /** By a relay, in place of what names say. */
   readonly relay?: { readonly implicitTls?: boolean; readonly credentials?: Credentials };
 }
@@ -38,7 +41,7 @@ export function claimOf(to: readonly string[], sender: Partial<Sender> = {}): Cl
 }
 
 export function outboundTo(port: number, way: Way = {}): Outbound {
-  const { addresses = ["127.0.0.1"], policy = "none", world, relay } = way;
+  const { addresses = ["127.0.0.1"], policy = "none", world, relay, sts } = way;
   const names = new ListedNames({ "d.example": { a: addresses }, "localhost": { a: addresses } });
   const router = new Router(names, realWorld.random, () => ({
     hostname: "relay.example",
@@ -47,9 +50,10 @@ export function outboundTo(port: number, way: Way = {}): Outbound {
     deliveryPort: port,
     allowLocalTargets: true,
     ipPreference: "ipv4",
+    mtaSts: true,
     ownAddresses: new Set(),
     policy: () => policy,
-  }));
+  }), { policy: () => Promise.resolve(sts) });
   return new Outbound(router, "relay.example", { ...realWorld, ...world });
 }
 

@@ -139,4 +139,28 @@ export const outbound: readonly Mutant[] = [
     put: "attempt.note(outcome);\n      return true;",
     tests: way,
   },
+  {
+    row: "T5",
+    what: "a policy of MTA-STS requires no TLS",
+    file: "src/outbound/route.ts",
+    find: "return requiring(await this.#targetsOf(domain, named));",
+    put: "return await this.#targetsOf(domain, named);",
+    tests: ["tests/outbound/mta_sts_test.ts"],
+  },
+  {
+    row: "T5",
+    what: "a policy is forgotten with its record",
+    file: "src/outbound/mta_sts.ts",
+    find: "if (id === undefined || id === valid?.id) return valid?.policy;",
+    put: "if (id === undefined) return undefined;\n    if (id === valid?.id) return valid?.policy;",
+    tests: ["tests/outbound/mta_sts_test.ts"],
+  },
+  {
+    row: "T5",
+    what: "a policy names any host",
+    file: "src/outbound/route.ts",
+    find: "hosts.hosts.filter(({ host }) => isNamed(sts, host))",
+    put: "hosts.hosts",
+    tests: ["tests/outbound/mta_sts_test.ts"],
+  },
 ];

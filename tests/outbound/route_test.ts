@@ -16,6 +16,7 @@ const RULES: RouteRules = {
   deliveryPort: 25,
   allowLocalTargets: false,
   ipPreference: "any",
+  mtaSts: true,
   ownAddresses: new Set(["198.51.100.1"]),
   policy,
 };
