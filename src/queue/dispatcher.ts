@@ -10,6 +10,7 @@ import type { Outcome } from "../mail/outcome.ts";
 import type { Clock, Log, Random } from "../ports.ts";
 import type { Delivery } from "../ports/delivery.ts";
 import { type Claim, DamagedError, type Entry, type Store } from "../ports/store.ts";
+import { Pace } from "./pace.ts";
 import {
   type Decided,
   type Moment,
@@ -54,6 +55,7 @@ export class Dispatcher {
   readonly #stop = new AbortController();
   readonly #underway = new Set<Promise<void>>();
   readonly #busy = new Map<string, number>();
+  readonly #pace = new Pace();
   #looking = false;
   #lookAgain = false;
   #stopped = false;
@@ -109,7 +111,7 @@ export class Dispatcher {
     // Whoever gets done looks again.
     if (free <= 0) return LONGEST_SLEEP;
     try {
-      const busy = [...this.#busy];
+      const busy = this.#pace.busy(this.#busy, perDestination);
       const { claims, next } = await store.claim({ free, perDestination, busy, lease: LEASE });
       for (const claim of claims) this.#begin(claim);
       return Math.min(Math.max((next ?? Infinity) - store.time(), 0), LONGEST_SLEEP);
@@ -139,6 +141,8 @@ export class Dispatcher {
       const outcomes = await this.#deliver(claim);
       decided = settle(claim, outcomes, this.#parts.limits(), this.#moment());
       this.#tell(claim, outcomes);
+      const { perDestination } = this.#parts.limits();
+      this.#pace.note(claim.domain, outcomes, this.#busy.get(claim.domain)!, perDestination);
     } catch (error) {
       // The store has set it aside already, and said so.
       if (error instanceof DamagedError) return;

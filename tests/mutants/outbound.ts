@@ -163,4 +163,20 @@ export const outbound: readonly Mutant[] = [
     put: "hosts.hosts",
     tests: ["tests/outbound/mta_sts_test.ts"],
   },
+  {
+    row: "B20",
+    what: "a destination that is too busy gets as much as before",
+    file: "src/queue/dispatcher.ts",
+    find: "const busy = this.#pace.busy(this.#busy, perDestination);",
+    put: "const busy = [...this.#busy];",
+    tests: ["tests/queue/dispatcher_test.ts"],
+  },
+  {
+    row: "B20",
+    what: "a destination that was too busy stays slow",
+    file: "src/queue/pace.ts",
+    find: "else this.#windows.set(domain, window + 1);",
+    put: "",
+    tests: ["tests/queue/pace_test.ts"],
+  },
 ];

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { random } from "../../src/deno/random.ts";
+import type { Outcome } from "../../src/mail/outcome.ts";
 import { Dispatcher, type DispatcherParts } from "../../src/queue/dispatcher.ts";
 import { StoreError } from "../../src/ports/store.ts";
 import { TurnedClock } from "../fakes/clock.ts";
@@ -236,4 +237,23 @@ Deno.test("what a command changes is noticed within a second", async () => {
   queue.clock.turn(1_000);
   await delivery.until((tried) => tried.length === 1);
   other.close();
+});
+
+Deno.test("B20 a destination that was too busy is given less at once", async () => {
+  const busy: Outcome = { ...deferred, scope: "session", reply: "421 4.7.0 too many" };
+  let isBusy = true;
+  const delivery = new ScriptedDelivery(async () => {
+    await Promise.resolve();
+    return isBusy ? busy : delivered;
+  });
+  await using queue = await Queue.start(delivery, {}, async ({ store }) => {
+    for (let i = 0; i < 40; i++) await store.commit(entryOf({ to: ["b@d.example"] }));
+  });
+  await delivery.until((tried) => tried.length === 40);
+  await queue.idle();
+  isBusy = false;
+  delivery.mostUnderway = 0;
+  queue.clock.turn(2 * MINUTE);
+  await delivery.until((tried) => tried.length >= 42);
+  assert.ok(delivery.mostUnderway <= 2, `${delivery.mostUnderway} at once`);
 });
