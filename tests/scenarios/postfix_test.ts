@@ -1,7 +1,8 @@
-/** Postfix as a client: it hands us what it is given, while its own client waits. */
+/** Postfix as a client, which hands us what it is given, and as a server that takes our mail. */
 
 import assert from "node:assert/strict";
 import { Client } from "../fakes/client.ts";
+import { claimOf, deliver, outboundTo } from "../fakes/outbound.ts";
 import { Postfix } from "../fakes/postfix.ts";
 import { contentOf, TestServer } from "../fakes/server.ts";
 import { testAsRoot } from "../fakes/tools.ts";
@@ -28,3 +29,16 @@ testAsRoot(
     assert.match(contentOf(message), /\r\nSubject: hello\r\n\r\n\.dot\r\ngr\u00c3\u00bcn\r\n$/);
   },
 );
+
+testAsRoot("postfix", "Postfix takes what we deliver, and keeps it", async () => {
+  await using postfix = await Postfix.start();
+  const outbound = outboundTo(postfix.port, { policy: "verify" });
+  for (let i = 0; i < 5; i++) {
+    const recipients = Array.from({ length: i + 1 }, (_, j) => `b${j}`);
+    for (const outcome of await deliver(outbound, claimOf(recipients))) {
+      assert.match(outcome, /^delivered recipient end of DATA: 2\.0\.0 250 2\.0\.0 Ok: queued as /);
+    }
+  }
+  outbound.close();
+  assert.equal(postfix.held(), 5);
+});
