@@ -185,7 +185,7 @@ testWith(
       await using proxy = await nginx(program, server, "plain login");
       // As a user it may send as whoever it likes.
       const said = await send(daemon, proxy.port, { auth: { user: "alice", pass: "secret" } });
-      assert.match(said, / client=127\.0\.0\.2\n/);
+      assert.match(said, / client=127\.0\.0\.2 user=alice\n/);
       await daemon.says(/C: XCLIENT ADDR=127\.0\.0\.2 .*LOGIN=alice/);
       const wrong = { auth: { user: "alice", pass: "wrong" } };
       await assert.rejects(send(daemon, proxy.port, wrong), /Invalid login/);
