@@ -12,7 +12,7 @@ import {
   X509CertificateGenerator,
 } from "@peculiar/x509";
 import type { KeyPair } from "../ports/tls.ts";
-import { isAscii } from "../smtp/address.ts";
+import { asciiDomain } from "../smtp/address.ts";
 
 /** ECDSA over P-256: made in a moment, and known to every client. */
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -27,7 +27,7 @@ export async function selfSigned(
   const serial = crypto.getRandomValues(new Uint8Array(16));
   // RFC 5280 §4.1.2.2: a positive number.
   serial[0] = serial[0] & 0x7f | 0x40;
-  const name = asciiOf(hostname);
+  const name = asciiDomain(hostname) ?? hostname;
   const certificate = await X509CertificateGenerator.createSelfSigned({
     serialNumber: [...serial].map((octet) => octet.toString(16).padStart(2, "0")).join(""),
     name: [{ CN: [name.slice(0, MOST_COMMON_NAME)] }],
@@ -44,9 +44,4 @@ export async function selfSigned(
   });
   const key = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
   return { cert: certificate.toString("pem"), key: PemConverter.encode(key, "PRIVATE KEY") };
-}
-
-/** RFC 5280 §7.2. Of web addresses alone the host is made ASCII. */
-function asciiOf(hostname: string): string {
-  return isAscii(hostname) ? hostname : new URL(`http://${hostname}`).hostname;
 }

@@ -10,6 +10,7 @@ import ipaddr from "ipaddr.js";
 import type { Outcome } from "../mail/outcome.ts";
 import type { Random } from "../ports.ts";
 import type { Answer, Dns, Mx } from "../ports/dns.ts";
+import { asciiDomain } from "../smtp/address.ts";
 import { siteDeferred, siteFailed } from "./failure.ts";
 import { type MtaSts, names as isNamed, type StsPolicy } from "./mta_sts.ts";
 import type { Host, Policy, Target } from "./target.ts";
@@ -92,10 +93,14 @@ export class Router {
     return { outcome: siteDeferred(`relay ${host.name} cannot be found: ${why}`, "4.4.4") };
   }
 
-  async #byMx(domain: string): Promise<Route> {
-    const literal = /^\[(?:IPv6:)?([^\]]+)\]$/i.exec(domain)?.[1];
+  async #byMx(given: string): Promise<Route> {
+    const literal = /^\[(?:IPv6:)?([^\]]+)\]$/i.exec(given)?.[1];
     if (literal !== undefined) {
-      return this.#allowed(domain, [this.#target(domain, literal, literal)]);
+      return this.#allowed(given, [this.#target(given, literal, literal)]);
+    }
+    const domain = asciiDomain(given);
+    if (domain === undefined) {
+      return { outcome: siteFailed(`${given} can be no domain of DNS`, "5.1.2") };
     }
     const answer = await this.#dns.mx(domain);
     if (answer.kind === "unknown") {

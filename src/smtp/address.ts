@@ -54,6 +54,13 @@ export function parseMailbox(address: string): Mailbox | undefined {
   return isDomain(domain) || isAddressLiteral(domain) ? { local, domain } : undefined;
 }
 
+/** As DNS and certificates have it, in A-labels (RFC 5890 §2.3.2.1), if it can be so. */
+export function asciiDomain(domain: string): string | undefined {
+  if (isAscii(domain)) return domain;
+  const url = `http://${domain}`;
+  return URL.canParse(url) ? new URL(url).hostname : undefined;
+}
+
 export function isDomain(text: string): boolean {
   return octets(text) <= MAX_DOMAIN && !C1_CONTROLS.test(text) &&
     text.split(".").every((label) => LABEL.test(label));

@@ -115,6 +115,13 @@ Deno.test("B17 an address literal is its own host, if it may be", async () => {
   assert.equal(await outcome("[127.0.0.1]", {}), "failed 5.4.6");
 });
 
+Deno.test("RFC 6531 §3.2 a domain in UTF-8 is asked for in A-labels, and its host verified so", async () => {
+  const zone = { "xn--bcher-kva.example": one("203.0.114.9") };
+  assert.deepEqual(await targets("bücher.example", zone), [
+    "xn--bcher-kva.example 203.0.114.9 25",
+  ]);
+});
+
 Deno.test("B19 a relay takes all mail but that which has a route of its own", async () => {
   const relay = hostOf("smtp://user:p%40ss@smart.example", policy);
   const routes = new Map([
