@@ -257,6 +257,9 @@ Deno.test("B1 settings that cannot go together are told at once, but those that 
       "SMTP_PROXY_PROTOCOL and SMTP_PROXIES: no proxy is named: name those that send it",
     ],
   );
+  assert.deepEqual(problems({ SMTP_RELAY_URL: "smtp://alice@relay.example" }), [
+    "SMTP_RELAY_URL and SMTP_RELAY_TOKEN: a user has neither password nor token: give one",
+  ]);
   const pair = { SMTP_TLS_CERT: "/cert", SMTP_TLS_KEY: "/none" };
   assert.deepEqual(problems(pair, files).length, 1);
   const environment = {
@@ -302,7 +305,13 @@ Deno.test("what the kinds of settings refuse", () => {
     ["SMTP_ALLOW_NETWORKS", ["10.0.0.0/", "10.0.0/8", "10.0.0.5/8", "::/129", "example.com"]],
     ["SMTP_ALLOW_HOSTS", ["http://x", "a b"]],
     ["SMTP_AUTH_USERS", ["alice", "alice:", ":secret", "alice:a,bob"]],
-    ["SMTP_RELAY_URL", ["relay.example", "http://relay.example", "smtp://", "smtp://a/path"]],
+    ["SMTP_RELAY_URL", [
+      "relay.example",
+      "http://relay.example",
+      "smtp://",
+      "smtp://a/path",
+      "smtp://u:50%@a",
+    ]],
     ["SMTP_ROUTES", ["example.com", "example.com=ftp://x", "=mx", "a b=mx"]],
     ["SMTP_TLS_POLICY", ["always", "verify,example.com", "verify,example.com=always"]],
     ["SMTP_HEALTH_ADDR", ["8080", "localhost", ":99999", "a b:80"]],

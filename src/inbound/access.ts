@@ -33,6 +33,8 @@ export interface AccessList {
   readonly hosts: readonly string[];
 }
 
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
 const REMEMBERED = 60_000;
 /** Client addresses whose verdict is remembered. */
 const MOST_REMEMBERED = 10_000;
@@ -49,7 +51,7 @@ interface Known {
 }
 
 export class Access implements AccessRule {
-  readonly #networks: readonly [ipaddr.IPv4 | ipaddr.IPv6, number][];
+  readonly #networks: readonly [Address, number][];
   readonly #hosts: readonly string[];
   readonly #resolver: Resolver;
   readonly #clock: Clock;
@@ -73,10 +75,7 @@ export class Access implements AccessRule {
 
   check(address: string): Verdict | Promise<Verdict> {
     const client = ipaddr.process(address);
-    const inNetwork = this.#networks.some(([network, prefix]) =>
-      client.kind() === network.kind() && client.match(network, prefix)
-    );
-    if (inNetwork) return "allowed";
+    if (isIn(client, this.#networks)) return "allowed";
     return this.#hosts.length === 0 ? "refused" : this.#checkHosts(client.toString());
   }
 
@@ -182,11 +181,16 @@ export class Access implements AccessRule {
 
 /** Whether an address, as `plain` gives it, is in one of the networks. */
 export function isAmong(address: string, networks: readonly Network[]): boolean {
-  const client = ipaddr.parse(address);
-  return networks.some(({ address, prefix }) => {
-    const [network, bits] = plainNetwork(address, prefix);
-    return client.kind() === network.kind() && client.match(network, bits);
-  });
+  return isIn(
+    ipaddr.parse(address),
+    networks.map(({ address, prefix }) => plainNetwork(address, prefix)),
+  );
+}
+
+function isIn(client: Address, networks: readonly [Address, number][]): boolean {
+  return networks.some(([network, prefix]) =>
+    client.kind() === network.kind() && client.match(network, prefix)
+  );
 }
 
 /**
@@ -204,7 +208,7 @@ export function plain(address: string): string {
   return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
 }
 
-function plainNetwork(address: string, prefix: number): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+function plainNetwork(address: string, prefix: number): [Address, number] {
   const base = ipaddr.parse(address);
   if (base instanceof ipaddr.IPv6 && base.isIPv4MappedAddress() && prefix >= 96) {
     return [base.toIPv4Address(), prefix - 96];

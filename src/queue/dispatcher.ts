@@ -111,8 +111,15 @@ export class Dispatcher {
     // Whoever gets done looks again.
     if (free <= 0) return LONGEST_SLEEP;
     try {
-      const busy = this.#pace.busy(this.#busy, perDestination);
-      const { claims, next } = await store.claim({ free, perDestination, busy, lease: LEASE });
+      const busy = [...this.#busy];
+      const { slowed } = this.#pace;
+      const { claims, next } = await store.claim({
+        free,
+        perDestination,
+        slowed,
+        busy,
+        lease: LEASE,
+      });
       for (const claim of claims) this.#begin(claim);
       return Math.min(Math.max((next ?? Infinity) - store.time(), 0), LONGEST_SLEEP);
     } catch (error) {

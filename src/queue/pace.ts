@@ -28,13 +28,9 @@ export class Pace {
     }
   }
 
-  /** What is under way, and as much besides as a destination may not have now. */
-  busy(underway: ReadonlyMap<string, number>, allowed: number): [string, number][] {
-    const busy = new Map(underway);
-    for (const [domain, window] of this.#windows) {
-      busy.set(domain, (busy.get(domain) ?? 0) + Math.max(0, allowed - window));
-    }
-    return [...busy];
+  /** Those that may have less than allowed, and how much. */
+  get slowed(): [domain: string, transactions: number][] {
+    return [...this.#windows];
   }
 }
 

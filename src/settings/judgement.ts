@@ -11,6 +11,7 @@ export interface Contradiction {
 /** Values that are right, each by itself, but not together. */
 export function contradictions(config: Config, environment: Environment): Contradiction[] {
   const { tlsDisable, tlsCert, tlsKey, tlsPort, port, proxyProtocol, proxies } = config;
+  const { relayUrl, relayToken } = config;
   const found: Contradiction[] = [];
   const say = (names: string[], problem: string) => found.push({ names, problem });
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
@@ -31,6 +32,15 @@ export function contradictions(config: Config, environment: Environment): Contra
   }
   if (proxyProtocol && proxies === undefined) {
     say(["SMTP_PROXY_PROTOCOL", "SMTP_PROXIES"], "no proxy is named: name those that send it");
+  }
+  if (relayUrl !== undefined && relayToken === undefined) {
+    const { username, password } = new URL(relayUrl);
+    if (username !== "" && password === "") {
+      say(
+        ["SMTP_RELAY_URL", "SMTP_RELAY_TOKEN"],
+        "a user has neither password nor token: give one",
+      );
+    }
   }
   return found;
 }

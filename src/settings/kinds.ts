@@ -219,9 +219,20 @@ export const relayUrl: Kind<string> = kind(
 
 function isRelayUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname, pathname, search, hash } = new URL(text);
-  return (protocol === "smtp:" || protocol === "smtps:") && hostname !== "" &&
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text);
+  return [hostname, username, password].every(isDecodable) &&
+    (protocol === "smtp:" || protocol === "smtps:") && hostname !== "" &&
     (pathname === "" || pathname === "/") && search === "" && hash === "";
+}
+
+/** A percent sign that stands for itself is written `%25`. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** `domain=value` pairs. */

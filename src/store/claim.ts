@@ -76,7 +76,9 @@ export class Claims {
     this.#endLeases = prepare("UPDATE recipient SET lease = NULL, due = ? WHERE lease IS NOT NULL");
   }
 
-  claim({ free, perDestination, busy, lease }: ClaimRequest, time: number): ClaimedPart {
+  claim(request: ClaimRequest, time: number): ClaimedPart {
+    const { free, perDestination, busy, slowed = [], lease } = request;
+    const allowed = new Map(slowed);
     const until = time + lease;
     const damaged: Damage[] = [];
     const inUse = new Map(busy);
@@ -88,7 +90,7 @@ export class Claims {
       const due = this.#destinations.all(time, inUse.size + left);
       for (const { domain } of due as { domain: string }[]) {
         const used = inUse.get(domain) ?? 0;
-        const most = share(left, used, perDestination);
+        const most = share(left, used, allowed.get(domain) ?? perDestination);
         if (most === 0) continue;
         const found = this.#claimOf(domain, most, { time, until, damaged });
         if (found.length === 0) again = true;

@@ -167,8 +167,8 @@ export const outbound: readonly Mutant[] = [
     row: "B20",
     what: "a destination that is too busy gets as much as before",
     file: "src/queue/dispatcher.ts",
-    find: "const busy = this.#pace.busy(this.#busy, perDestination);",
-    put: "const busy = [...this.#busy];",
+    find: "const { slowed } = this.#pace;",
+    put: "const slowed = undefined;",
     tests: ["tests/queue/dispatcher_test.ts"],
   },
   {

@@ -239,21 +239,27 @@ Deno.test("what a command changes is noticed within a second", async () => {
   other.close();
 });
 
-Deno.test("B20 a destination that was too busy is given less at once", async () => {
-  const busy: Outcome = { ...deferred, scope: "session", reply: "421 4.7.0 too many" };
-  let isBusy = true;
-  const delivery = new ScriptedDelivery(async () => {
-    await Promise.resolve();
-    return isBusy ? busy : delivered;
+for (const connections of [40, 20, 1]) {
+  Deno.test(`B20 of ${connections} connections, a destination that was too busy is given less`, async () => {
+    const busy: Outcome = { ...deferred, scope: "session", reply: "421 4.7.0 too many" };
+    let isBusy = true;
+    const delivery = new ScriptedDelivery(async () => {
+      await Promise.resolve();
+      return isBusy ? busy : delivered;
+    });
+    await using queue = await Queue.start(
+      delivery,
+      { limits: () => ({ ...LIMITS, connections }) },
+      async ({ store }) => {
+        for (let i = 0; i < 40; i++) await store.commit(entryOf({ to: ["b@d.example"] }));
+      },
+    );
+    await delivery.until((tried) => tried.length === 40);
+    await queue.idle();
+    isBusy = false;
+    delivery.mostUnderway = 0;
+    queue.clock.turn(2 * MINUTE);
+    await delivery.until((tried) => tried.length >= 42);
+    assert.ok(delivery.mostUnderway <= 2, `${delivery.mostUnderway} at once`);
   });
-  await using queue = await Queue.start(delivery, {}, async ({ store }) => {
-    for (let i = 0; i < 40; i++) await store.commit(entryOf({ to: ["b@d.example"] }));
-  });
-  await delivery.until((tried) => tried.length === 40);
-  await queue.idle();
-  isBusy = false;
-  delivery.mostUnderway = 0;
-  queue.clock.turn(2 * MINUTE);
-  await delivery.until((tried) => tried.length >= 42);
-  assert.ok(delivery.mostUnderway <= 2, `${delivery.mostUnderway} at once`);
-});
+}
