@@ -24,7 +24,7 @@ export interface WayOut {
   readonly delivery: Delivery;
   readonly notices: Notices;
   /** Nothing will leave any more. */
-  close?(): void;
+  close?(): Promise<void>;
 }
 
 /**
@@ -142,7 +142,7 @@ export class Relay {
     } finally {
       this.#retention.stop();
       this.#certificates?.stop();
-      this.#wayOut?.close?.();
+      await this.#wayOut?.close?.();
       await this.#store.close();
     }
   }

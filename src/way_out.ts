@@ -8,13 +8,23 @@ import { Router, type RouteRules } from "./outbound/route.ts";
 import { hostOf, policyOf, ruleOf } from "./outbound/rules.ts";
 import type { World } from "./ports.ts";
 import type { Dns } from "./ports/dns.ts";
+import type { Keepsake } from "./ports/keepsake.ts";
 import type { WayOut } from "./relay.ts";
 
 /** Addresses of this host change seldom. */
 const LOOK_EVERY = 60_000;
 
-/** `current`: the settings are asked for at each attempt, they may change while the daemon runs. */
-export function wayOut(config: Config, current: () => Config, dns: Dns, world: World): WayOut {
+/**
+ * `current`: the settings are asked for at each attempt, they may change while the daemon runs.
+ * `published`: where policies of others are kept over a restart.
+ */
+export function wayOut(
+  config: Config,
+  current: () => Config,
+  dns: Dns,
+  world: World,
+  published?: Keepsake,
+): WayOut {
   const own = ownAddresses(world);
   const rules = remembered((config: Config) => rulesOf(config, world));
   const names = new Names(dns, world.clock);
@@ -22,14 +32,18 @@ export function wayOut(config: Config, current: () => Config, dns: Dns, world: W
     ...rules(current()),
     ownAddresses: config.allowLocalTargets ? NONE : own(),
   });
-  const router = new Router(names, world.random, rulesNow, new MtaSts(names, world));
+  const sts = new MtaSts(names, world, published);
+  const router = new Router(names, world.random, rulesNow, sts);
   const outbound = new Outbound(router, config.hostname, world);
   return {
     delivery: outbound,
     notices() {
       throw new Error("this version makes no bounces and no notices");
     },
-    close: () => outbound.close(),
+    async close() {
+      outbound.close();
+      await sts.close();
+    },
   };
 }
 

@@ -3,6 +3,7 @@
 import { complain, onUnhandledRejection } from "../deno/process.ts";
 import { manager as managerOf } from "../deno/notify.ts";
 import { dnsOf } from "../deno/dns.ts";
+import { keepsake } from "../deno/keepsake.ts";
 import { world } from "../deno/world.ts";
 import { ListenError } from "../ports.ts";
 import { SpoolError, type Store } from "../ports/store.ts";
@@ -41,7 +42,13 @@ export const serve = action({
       config,
       store,
       world,
-      wayOut(config, () => relay.config, dnsOf(config.dnsServers), world),
+      wayOut(
+        config,
+        () => relay.config,
+        dnsOf(config.dnsServers),
+        world,
+        keepsake(`${config.queuePath}/mta-sts.json`),
+      ),
     );
     const running = new Running(relay, managerOf(manager), { dev, world });
     running.hearSignals();

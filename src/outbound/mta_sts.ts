@@ -2,11 +2,13 @@
  * MTA-STS (RFC 8461): what a domain has published of its hosts and their TLS.
  *
  * Promises: a policy that was once had holds for its whole time, whatever stands between us and
- * the domain then; memory is bounded; a policy that cannot be had delays nothing but its mail.
+ * the domain then, and over a restart; memory is bounded; a policy that cannot be had delays
+ * nothing but its mail.
  */
 
 import type { Clock, Log } from "../ports.ts";
 import type { Dns } from "../ports/dns.ts";
+import type { Keepsake } from "../ports/keepsake.ts";
 import type { Outward } from "../ports/outward.ts";
 
 export interface StsPolicy {
@@ -23,11 +25,27 @@ interface Kept {
   readonly until: number;
 }
 
+/** As it is written down; `until` by the clock on the wall. */
+interface Written extends Kept {
+  readonly domain: string;
+}
+
+/** `unknown`: it is not known now whether there is one. */
+export type StsAnswer = StsPolicy | "unknown" | undefined;
+
+interface Surroundings {
+  readonly outward: Pick<Outward, "fetchText">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** RFC 8461 §3.2: about a year. */
 const LONGEST_AGE = 31_557_600_000;
 /** RFC 8461 §3.3. */
 const TRY_AGAIN = 5 * 60_000;
 const MOST_KEPT = 10_000;
+/** Those that come together are written down together. */
+const WRITTEN_AFTER = 5_000;
 
 /** The id of the record, of which there must be one (RFC 8461 §3.1). */
 export function idOf(texts: readonly string[]): string | undefined {
@@ -63,59 +81,110 @@ export function names({ mx }: StsPolicy, host: string): boolean {
 
 export class MtaSts {
   readonly #dns: Dns;
-  readonly #outward: Pick<Outward, "fetchText">;
-  readonly #clock: Pick<Clock, "monotonic">;
-  readonly #log: Log;
+  readonly #world: Surroundings;
+  readonly #keepsake: Keepsake | undefined;
   readonly #kept = new Map<string, Kept>();
   readonly #failed = new Map<string, number>();
-  readonly #fetching = new Map<string, Promise<StsPolicy | undefined>>();
+  readonly #fetching = new Map<string, Promise<StsAnswer>>();
+  #cancelWriting: (() => void) | undefined;
+  #writing = Promise.resolve();
 
-  constructor(
-    dns: Dns,
-    world: { outward: Pick<Outward, "fetchText">; clock: Pick<Clock, "monotonic">; log: Log },
-  ) {
+  /** Without a keepsake, what was had is forgotten at the end. */
+  constructor(dns: Dns, world: Surroundings, keepsake?: Keepsake) {
     this.#dns = dns;
-    this.#outward = world.outward;
-    this.#clock = world.clock;
-    this.#log = world.log;
+    this.#world = world;
+    this.#keepsake = keepsake;
+    this.#remember();
   }
 
   /** What holds for a domain now. */
-  async policy(domain: string): Promise<StsPolicy | undefined> {
-    const now = this.#clock.monotonic();
+  async policy(domain: string): Promise<StsAnswer> {
+    const now = this.#world.clock.monotonic();
     const kept = this.#kept.get(domain);
     const valid = kept !== undefined && now < kept.until ? kept : undefined;
     const answer = await this.#dns.texts(`_mta-sts.${domain}`);
     const id = answer.kind === "found" ? idOf(answer.records) : undefined;
-    if (id === undefined || id === valid?.id) return valid?.policy;
-    if (now < (this.#failed.get(domain) ?? -Infinity)) return valid?.policy;
+    if (id === undefined) {
+      return valid?.policy ?? (answer.kind === "unknown" ? "unknown" : undefined);
+    }
+    if (id === valid?.id) return valid.policy;
+    if (now < (this.#failed.get(domain) ?? -Infinity)) return valid?.policy ?? "unknown";
     let fetching = this.#fetching.get(domain);
     if (fetching === undefined) {
       fetching = this.#fetch(domain, id).finally(() => this.#fetching.delete(domain));
       this.#fetching.set(domain, fetching);
     }
-    return await fetching ?? valid?.policy;
+    const fetched = await fetching;
+    return fetched === "unknown" ? valid?.policy ?? fetched : fetched;
   }
 
-  async #fetch(domain: string, id: string): Promise<StsPolicy | undefined> {
+  /** Writes down what has not been. */
+  async close(): Promise<void> {
+    if (this.#cancelWriting !== undefined) this.#write();
+    await this.#writing;
+  }
+
+  async #fetch(domain: string, id: string): Promise<StsAnswer> {
+    const { outward, clock, log } = this.#world;
     const url = `https://mta-sts.${domain}/.well-known/mta-sts.txt`;
     let problem: string;
     try {
-      const policy = parsePolicy(await this.#outward.fetchText(url));
+      const policy = parsePolicy(await outward.fetchText(url));
       if (policy !== undefined) {
-        keep(this.#kept, domain, { id, policy, until: this.#clock.monotonic() + policy.maxAge });
+        keep(this.#kept, domain, { id, policy, until: clock.monotonic() + policy.maxAge });
         this.#failed.delete(domain);
+        this.#writeSoon();
         return policy;
       }
       problem = "it is no policy";
     } catch (error) {
-      problem = error instanceof Error ? error.message : String(error);
+      problem = messageOf(error);
     }
-    keep(this.#failed, domain, this.#clock.monotonic() + TRY_AGAIN);
-    this.#log("warning", "MTA-STS policy cannot be had", { domain, problem });
-    return undefined;
+    keep(this.#failed, domain, clock.monotonic() + TRY_AGAIN);
+    log("warning", "MTA-STS policy cannot be had", { domain, problem });
+    return "unknown";
+  }
+
+  #remember(): void {
+    const { clock, log } = this.#world;
+    try {
+      const text = this.#keepsake?.read();
+      if (text === undefined) return;
+      for (const { domain, id, policy, until } of JSON.parse(text) as Written[]) {
+        // The clock on the wall may have been set: none lasts longer than it was to.
+        const left = Math.min(until - clock.now(), policy.maxAge);
+        if (left > 0) keep(this.#kept, domain, { id, policy, until: clock.monotonic() + left });
+      }
+    } catch (error) {
+      // They can be had again; until then their domains are as if never written to.
+      log("warning", "MTA-STS policies of before cannot be read", { problem: messageOf(error) });
+    }
+  }
+
+  #writeSoon(): void {
+    if (this.#keepsake === undefined) return;
+    this.#cancelWriting ??= this.#world.clock.timer(WRITTEN_AFTER, () => this.#write());
+  }
+
+  #write(): void {
+    const { clock, log } = this.#world;
+    this.#cancelWriting?.();
+    this.#cancelWriting = undefined;
+    const ahead = clock.now() - clock.monotonic();
+    const written = [...this.#kept].map(([domain, { id, policy, until }]): Written => ({
+      domain,
+      id,
+      policy,
+      until: Math.round(until + ahead),
+    }));
+    this.#writing = this.#writing.then(() => this.#keepsake!.write(JSON.stringify(written)))
+      .catch((error) => {
+        log("warning", "MTA-STS policies not written down", { problem: messageOf(error) });
+      });
   }
 }
+
+const messageOf = (error: unknown) => error instanceof Error ? error.message : String(error);
 
 function keep<T>(all: Map<string, T>, domain: string, value: T): void {
   all.delete(domain);

@@ -16,6 +16,7 @@ import { HostFailure, OutboundConnection, type Surroundings, type Way } from "./
 import { isOfHost, isTooMany, messageFailed, outcomeOf, unreachable } from "./failure.ts";
 import { Pool } from "./pool.ts";
 import type { Router } from "./route.ts";
+import { Silence } from "./silence.ts";
 import { placeOf, type Target } from "./target.ts";
 import { SessionFailure } from "./wire.ts";
 
@@ -33,12 +34,14 @@ export class Outbound implements Delivery {
   readonly #world: Surroundings;
   readonly #hostname: string;
   readonly #pool: Pool;
+  readonly #silence: Silence;
 
   constructor(router: Router, hostname: string, world: Surroundings) {
     this.#router = router;
     this.#hostname = hostname;
     this.#world = world;
     this.#pool = new Pool(world.clock);
+    this.#silence = new Silence(world.clock);
   }
 
   close(): void {
@@ -50,7 +53,7 @@ export class Outbound implements Delivery {
     content: () => Promise<Content>,
     signal: AbortSignal,
   ): Promise<readonly Outcome[]> {
-    const route = await this.#router.route(claim.domain);
+    const route = await this.#router.route(claim.domain, claim.sender.requireTls);
     if ("outcome" in route) return claim.recipients.map(() => route.outcome);
     // Not before somebody is there to have it.
     let loading: Promise<Loaded> | undefined;
@@ -63,14 +66,10 @@ export class Outbound implements Delivery {
   }
 
   async #tryTarget(
-    wished: Target,
+    target: Target,
     attempt: Attempts,
     signal: AbortSignal,
   ): Promise<void> {
-    // RFC 8689 §4.2.1: such mail goes only to whom can be verified.
-    const target: Target = attempt.claim.sender.requireTls
-      ? { ...wished, policy: "require" }
-      : wished;
     const idle = this.#pool.take(target);
     // One that was idle may have been closed by then: a new one is tried.
     if (idle !== undefined && !await this.#handOver(idle, attempt, signal)) return;
@@ -84,17 +83,29 @@ export class Outbound implements Delivery {
     attempt: Attempts,
     signal: AbortSignal,
   ): Promise<OutboundConnection | undefined> {
+    const host = `${target.address} ${target.port}`;
+    const silent = this.#silence.of(host);
+    if (silent !== undefined) {
+      const text = `${silent}; not tried again so soon`;
+      attempt.note(unreachable(text, { host: placeOf(target) }, "4.4.1"));
+      return undefined;
+    }
+    const { clock } = this.#world;
+    const start = clock.monotonic();
+    let failure: string | undefined;
     try {
       return await OutboundConnection.open(target, this.#hostname, this.#world, signal);
     } catch (error) {
       if (!(error instanceof HostFailure)) throw error;
       const { message, status, command } = error;
       attempt.note(unreachable(message, { host: placeOf(target), command }, status));
+      if (command !== "STARTTLS") failure = message;
       // RFC 7435: what cannot be encrypted goes as it is, where that was allowed.
-      return command === "STARTTLS" && target.policy === "opportunistic"
-        ? await this.#open({ ...target, policy: "none" }, attempt, signal)
-        : undefined;
+      if (command !== "STARTTLS" || target.policy !== "opportunistic") return undefined;
+    } finally {
+      this.#silence.note(host, signal.aborted ? 0 : clock.monotonic() - start, failure);
     }
+    return await this.#open({ ...target, policy: "none" }, attempt, signal);
   }
 
   /** Whether the session failed before the message was given. */

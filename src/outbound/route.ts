@@ -12,7 +12,7 @@ import type { Random } from "../ports.ts";
 import type { Answer, Dns, Mx } from "../ports/dns.ts";
 import { asciiDomain } from "../smtp/address.ts";
 import { siteDeferred, siteFailed } from "./failure.ts";
-import { type MtaSts, names as isNamed, type StsPolicy } from "./mta_sts.ts";
+import { type MtaSts, names as isNamed, type StsAnswer, type StsPolicy } from "./mta_sts.ts";
 import type { Host, Policy, Target } from "./target.ts";
 
 export type Rule =
@@ -65,7 +65,13 @@ export class Router {
     this.#rules = rules;
   }
 
-  async route(domain: string): Promise<Route> {
+  /** `requireTls`: the sender wants it kept from everybody else (RFC 8689). */
+  async route(domain: string, requireTls = false): Promise<Route> {
+    const route = await this.#route(domain, requireTls);
+    return requireTls ? requiring(route) : route;
+  }
+
+  async #route(domain: string, requireTls: boolean): Promise<Route> {
     const { routes, relay } = this.#rules();
     const rule = routes.get(domain) ?? (relay && { kind: "relay", host: relay });
     switch (rule?.kind) {
@@ -78,7 +84,7 @@ export class Router {
       case "relay":
         return await this.#byRelay(rule.host);
       default:
-        return await this.#byMx(domain);
+        return await this.#byMx(domain, requireTls);
     }
   }
 
@@ -93,7 +99,7 @@ export class Router {
     return { outcome: siteDeferred(`relay ${host.name} cannot be found: ${why}`, "4.4.4") };
   }
 
-  async #byMx(given: string): Promise<Route> {
+  async #byMx(given: string, requireTls: boolean): Promise<Route> {
     const literal = /^\[(?:IPv6:)?([^\]]+)\]$/i.exec(given)?.[1];
     if (literal !== undefined) {
       return this.#allowed(given, [this.#target(given, literal, literal)]);
@@ -114,7 +120,13 @@ export class Router {
     const hosts = this.#hostsOf(domain, answer);
     if ("outcome" in hosts) return hosts;
     const sts = await this.#stsOf(domain);
-    if (sts === undefined) return await this.#targetsOf(domain, hosts.hosts);
+    // RFC 8689 §4.2.1: whoever could forge the MX could name a host of their own.
+    const refusal = requireTls && answer.kind === "found" ? unvouched(domain, sts) : undefined;
+    if (refusal !== undefined) return { outcome: refusal };
+    // RFC 8461 §5: a policy that is only tested is not held to.
+    if (!isPolicy(sts) || sts.mode !== "enforce" && !requireTls) {
+      return await this.#targetsOf(domain, hosts.hosts);
+    }
     const named = hosts.hosts.filter(({ host }) => isNamed(sts, host));
     if (named.length === 0) {
       return {
@@ -124,12 +136,9 @@ export class Router {
     return requiring(await this.#targetsOf(domain, named));
   }
 
-  /** What must be held to; a policy that is only tested is not (RFC 8461 §5). */
-  async #stsOf(domain: string): Promise<StsPolicy | undefined> {
+  async #stsOf(domain: string): Promise<StsAnswer> {
     const { mtaSts, policy } = this.#rules();
-    if (!mtaSts || policy(domain) === "none") return undefined;
-    const found = await this.#sts?.policy(domain);
-    return found?.mode === "enforce" ? found : undefined;
+    return mtaSts && policy(domain) !== "none" ? await this.#sts?.policy(domain) : undefined;
   }
 
   /** In their order, without us and those behind us (RFC 5321 §5.1). */
@@ -205,6 +214,18 @@ export class Router {
     const unknown = answers.find((answer) => answer.kind === "unknown");
     return { addresses, doubt: unknown?.kind === "unknown" ? unknown.reason : undefined };
   }
+}
+
+function isPolicy(sts: StsAnswer): sts is StsPolicy {
+  return sts !== undefined && sts !== "unknown" && sts.mode !== "none";
+}
+
+/** Why the hosts of a domain cannot be told from others, if they cannot. */
+function unvouched(domain: string, sts: StsAnswer): Outcome | undefined {
+  if (isPolicy(sts)) return undefined;
+  return sts === "unknown"
+    ? siteDeferred(`MTA-STS policy of ${domain} is not known now, and TLS is required`, "4.4.3")
+    : siteFailed(`TLS is required, and ${domain} has no MTA-STS policy for its hosts`, "5.7.30");
 }
 
 /** TLS, and a certificate that is valid. */

@@ -43,8 +43,8 @@ export interface ClaimRequest {
   readonly free: number;
   /** Most of them to one destination. */
   readonly perDestination: number;
-  /** Destinations that may have fewer now. */
-  readonly slowed?: readonly (readonly [domain: string, transactions: number])[];
+  /** Destinations that may have more now, or fewer. */
+  readonly windows?: readonly (readonly [domain: string, transactions: number])[];
   /** Destinations that have some already. */
   readonly busy: readonly (readonly [domain: string, transactions: number])[];
   /** Milliseconds until others may take them up. */

@@ -112,11 +112,10 @@ export class Dispatcher {
     if (free <= 0) return LONGEST_SLEEP;
     try {
       const busy = [...this.#busy];
-      const { slowed } = this.#pace;
       const { claims, next } = await store.claim({
         free,
-        perDestination,
-        slowed,
+        perDestination: this.#pace.atFirst(perDestination),
+        windows: this.#pace.windows(perDestination),
         busy,
         lease: LEASE,
       });
@@ -133,8 +132,10 @@ export class Dispatcher {
     this.#busy.set(domain, (this.#busy.get(domain) ?? 0) + 1);
     const work = this.#handle(claim).finally(() => {
       const left = this.#busy.get(domain)! - 1;
-      if (left === 0) this.#busy.delete(domain);
-      else this.#busy.set(domain, left);
+      if (left === 0) {
+        this.#busy.delete(domain);
+        this.#pace.rest(domain);
+      } else this.#busy.set(domain, left);
       this.#underway.delete(work);
       this.#look();
     });

@@ -77,8 +77,8 @@ export class Claims {
   }
 
   claim(request: ClaimRequest, time: number): ClaimedPart {
-    const { free, perDestination, busy, slowed = [], lease } = request;
-    const allowed = new Map(slowed);
+    const { free, perDestination, busy, windows = [], lease } = request;
+    const allowed = new Map(windows);
     const until = time + lease;
     const damaged: Damage[] = [];
     const inUse = new Map(busy);
@@ -88,14 +88,18 @@ export class Claims {
       again = false;
       // Each of them yields something, is busy, or was not due after all.
       const due = this.#destinations.all(time, inUse.size + left);
-      for (const { domain } of due as { domain: string }[]) {
-        const used = inUse.get(domain) ?? 0;
-        const most = share(left, used, allowed.get(domain) ?? perDestination);
-        if (most === 0) continue;
-        const found = this.#claimOf(domain, most, { time, until, damaged });
-        if (found.length === 0) again = true;
+      const mayHave = (domain: string) =>
+        share(left, inUse.get(domain) ?? 0, allowed.get(domain) ?? perDestination);
+      const domains = due.map(({ domain }) => String(domain)).filter((each) => mayHave(each) > 0);
+      for (const [i, domain] of domains.entries()) {
+        const most = mayHave(domain);
+        // Those that are due together have the same; what some of them leave is for another round.
+        const same = Math.min(most, Math.ceil(left / (domains.length - i)));
+        if (same === 0) continue;
+        const found = this.#claimOf(domain, same, { time, until, damaged });
+        if (found.length === 0 || (found.length === same && same < most)) again = true;
         claims.push(...found);
-        inUse.set(domain, used + found.length);
+        inUse.set(domain, (inUse.get(domain) ?? 0) + found.length);
         left -= found.length;
       }
     }

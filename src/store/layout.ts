@@ -3,6 +3,7 @@
  *
  *     queue.db        messages, recipients, attempts; the bodies of those in the queue
  *     daemon.lock     held by the one daemon that serves this spool
+ *     mta-sts.json    what domains have published of their TLS, written by the way out
  *     bodies/         large bodies, a file each, under the id
  *     quarantine/     what is damaged
  *     2026-11-20/     the names of messages, one per recipient

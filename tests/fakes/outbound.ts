@@ -4,7 +4,7 @@ import { world as realWorld } from "../../src/deno/world.ts";
 import type { Outcome } from "../../src/mail/outcome.ts";
 import { Outbound } from "../../src/outbound/outbound.ts";
 import type { StsPolicy } from "../../src/outbound/mta_sts.ts";
-import { Router } from "../../src/outbound/route.ts";
+import { Router, type RouteRules } from "../../src/outbound/route.ts";
 import type { Credentials, Policy } from "../../src/outbound/target.ts";
 import type { World } from "../../src/ports.ts";
 import type { Claim } from "../../src/ports/store.ts";
@@ -21,6 +21,18 @@ export interface Way {
   /** By a relay, in place of what names say. */
   readonly relay?: { readonly implicitTls?: boolean; readonly credentials?: Credentials };
 }
+
+/** As the settings have them where nothing is set. */
+export const RULES: RouteRules = {
+  hostname: "relay.example",
+  routes: new Map(),
+  deliveryPort: 25,
+  allowLocalTargets: false,
+  ipPreference: "any",
+  mtaSts: true,
+  ownAddresses: new Set(["198.51.100.1"]),
+  policy: () => "verify",
+};
 
 export function claimOf(to: readonly string[], sender: Partial<Sender> = {}): Claim {
   return {
@@ -43,14 +55,12 @@ export function claimOf(to: readonly string[], sender: Partial<Sender> = {}): Cl
 export function outboundTo(port: number, way: Way = {}): Outbound {
   const { addresses = ["127.0.0.1"], policy = "none", world, relay, sts } = way;
   const names = new ListedNames({ "d.example": { a: addresses }, "localhost": { a: addresses } });
-  const router = new Router(names, realWorld.random, () => ({
-    hostname: "relay.example",
-    routes: new Map(),
+  const router = new Router(names, world?.random ?? realWorld.random, () => ({
+    ...RULES,
     relay: relay && { name: "localhost", port, policy, implicitTls: false, ...relay },
     deliveryPort: port,
     allowLocalTargets: true,
     ipPreference: "ipv4",
-    mtaSts: true,
     ownAddresses: new Set(),
     policy: () => policy,
   }), { policy: () => Promise.resolve(sts) });

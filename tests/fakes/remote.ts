@@ -5,13 +5,16 @@ export interface Heard {
   readonly lines: string[];
 }
 
+/** What a session goes over: a connection, or the standard streams of a program that has one. */
+export type Carrier = Pick<Deno.Conn, "read" | "write">;
+
 /** One session: what it says and hears. */
 export class Talk {
-  readonly #connection: Deno.Conn;
+  readonly #connection: Carrier;
   readonly #heard: string[];
   #text = "";
 
-  constructor(connection: Deno.Conn, heard: string[]) {
+  constructor(connection: Carrier, heard: string[]) {
     this.#connection = connection;
     this.#heard = heard;
   }
@@ -79,8 +82,12 @@ export class Remote implements AsyncDisposable, Heard {
   readonly #accepting: Promise<void>;
   readonly #talking: Promise<void>[] = [];
 
-  constructor(talk: (talk: Talk, session: number) => Promise<void>, hostname = "127.0.0.1") {
-    this.#listener = Deno.listen({ hostname, port: 0 });
+  constructor(
+    talk: (talk: Talk, session: number) => Promise<void>,
+    hostname = "127.0.0.1",
+    port = 0,
+  ) {
+    this.#listener = Deno.listen({ hostname, port });
     this.port = this.#listener.addr.port;
     this.#accepting = this.#accept(talk);
   }

@@ -1,6 +1,6 @@
 /** Defences on the way out. */
 
-import type { Mutant } from "./mutant.ts";
+import { fault, type Mutant } from "./mutant.ts";
 
 const way = ["tests/outbound/outbound_test.ts"];
 const route = ["tests/outbound/route_test.ts"];
@@ -59,10 +59,18 @@ export const outbound: readonly Mutant[] = [
   {
     row: "B5",
     what: "mail that requires TLS goes to anybody",
-    file: "src/outbound/outbound.ts",
-    find: `? { ...wished, policy: "require" }`,
-    put: "? wished",
+    file: "src/outbound/route.ts",
+    find: "return requireTls ? requiring(route) : route;",
+    put: "return route;",
     tests: tls,
+  },
+  {
+    row: "B5",
+    what: "mail that requires TLS goes to hosts that anybody may have named",
+    file: "src/outbound/route.ts",
+    find: `requireTls && answer.kind === "found" ? unvouched(domain, sts) : undefined`,
+    put: "undefined",
+    tests: ["tests/outbound/mta_sts_test.ts"],
   },
   {
     row: "O4",
@@ -151,8 +159,8 @@ export const outbound: readonly Mutant[] = [
     row: "T5",
     what: "a policy is forgotten with its record",
     file: "src/outbound/mta_sts.ts",
-    find: "if (id === undefined || id === valid?.id) return valid?.policy;",
-    put: "if (id === undefined) return undefined;\n    if (id === valid?.id) return valid?.policy;",
+    find: `return valid?.policy ?? (answer.kind === "unknown" ? "unknown" : undefined);`,
+    put: "return undefined;",
     tests: ["tests/outbound/mta_sts_test.ts"],
   },
   {
@@ -164,18 +172,74 @@ export const outbound: readonly Mutant[] = [
     tests: ["tests/outbound/mta_sts_test.ts"],
   },
   {
+    row: "T5",
+    what: "a policy is forgotten at the end",
+    file: "src/outbound/mta_sts.ts",
+    find: "    this.#remember();\n",
+    put: "",
+    tests: ["tests/outbound/mta_sts_test.ts"],
+  },
+  {
+    row: "O6",
+    what: "each message waits for a host that does not answer",
+    file: "src/outbound/outbound.ts",
+    find: "if (silent !== undefined)",
+    put: "if (false)",
+    tests: ["tests/outbound/silence_test.ts"],
+  },
+  {
+    row: "O7",
+    what: "what comes back is met by all at once",
+    file: "src/queue/pace.ts",
+    find: `return kind === "deferred" && scope === "session";`,
+    put: "return false;",
+    tests: fault("O7_down_then_up"),
+  },
+  {
+    row: "O7",
+    what: "what failed together comes back together",
+    file: "src/queue/schedule.ts",
+    find: "const JITTER = 0.25;",
+    put: "const JITTER = 0;",
+    tests: fault("O7_down_then_up"),
+  },
+  {
+    row: "O7",
+    what: "the first of those that are due has more than the last",
+    file: "src/store/claim.ts",
+    find: "Math.min(most, Math.ceil(left / (domains.length - i)))",
+    put: "most",
+    tests: ["tests/store/claim_test.ts"],
+  },
+  {
+    row: "O4",
+    what: "a reply that trickles is waited for as long as it trickles",
+    file: "src/outbound/wire.ts",
+    find: "return await this.#inTime(() => this.#next(), within, late);",
+    put: "return await this.#next();",
+    tests: fault("O4_trickled_reply"),
+  },
+  {
+    row: "B20",
+    what: "a destination of which nothing is known gets all that is allowed",
+    file: "src/queue/pace.ts",
+    find: "return Math.min(AT_FIRST, allowed);",
+    put: "return allowed;",
+    tests: ["tests/queue/dispatcher_test.ts"],
+  },
+  {
     row: "B20",
     what: "a destination that is too busy gets as much as before",
     file: "src/queue/dispatcher.ts",
-    find: "const { slowed } = this.#pace;",
-    put: "const slowed = undefined;",
+    find: "windows: this.#pace.windows(perDestination),",
+    put: "windows: [],",
     tests: ["tests/queue/dispatcher_test.ts"],
   },
   {
     row: "B20",
     what: "a destination that was too busy stays slow",
     file: "src/queue/pace.ts",
-    find: "else this.#windows.set(domain, window + 1);",
+    find: "this.#keep(domain, Math.min(window + 1, allowed));",
     put: "",
     tests: ["tests/queue/pace_test.ts"],
   },

@@ -2,11 +2,23 @@
 
 import assert from "node:assert/strict";
 import { outwardTrusting } from "../../src/deno/outward.ts";
-import { idOf, MtaSts, names, parsePolicy, type StsPolicy } from "../../src/outbound/mta_sts.ts";
+import { keepsake } from "../../src/deno/keepsake.ts";
+import { random } from "../../src/deno/random.ts";
+import {
+  idOf,
+  MtaSts,
+  names,
+  parsePolicy,
+  type StsAnswer,
+  type StsPolicy,
+} from "../../src/outbound/mta_sts.ts";
+import { Router } from "../../src/outbound/route.ts";
+import type { Host } from "../../src/outbound/target.ts";
+import type { Keepsake } from "../../src/ports/keepsake.ts";
 import { Authority, certified, sourceOf } from "../fakes/certificate.ts";
 import { TurnedClock } from "../fakes/clock.ts";
 import { ListedNames, type Records } from "../fakes/names.ts";
-import { claimOf, deliver, outboundTo } from "../fakes/outbound.ts";
+import { claimOf, deliver, outboundTo, RULES } from "../fakes/outbound.ts";
 import { Remote } from "../fakes/remote.ts";
 import { TestServer } from "../fakes/server.ts";
 
@@ -52,14 +64,14 @@ Deno.test("RFC 8461 §4.1 a wildcard stands for one label", () => {
 });
 
 /** A domain whose record and policy are changed while time is turned. */
-function published() {
-  const clock = new TurnedClock();
+function published(keepsake?: Keepsake, clock = new TurnedClock()) {
   const zone: Record<string, Records> = {};
   const fetched: string[] = [];
   const site = { text: text() as string | undefined };
+  const logged: string[] = [];
   const sts = new MtaSts(new ListedNames(zone), {
     clock,
-    log: () => {},
+    log: (_, event) => logged.push(event),
     outward: {
       fetchText(url) {
         fetched.push(url);
@@ -68,14 +80,17 @@ function published() {
           : Promise.resolve(site.text);
       },
     },
-  });
+  }, keepsake);
   const record = (id: string | undefined) => {
     zone["_mta-sts.d.example"] = id === undefined
       ? { fails: true }
       : { txt: [`v=STSv1; id=${id}`] };
   };
-  const mode = async () => (await sts.policy("d.example"))?.mode;
-  return { clock, fetched, site, record, mode };
+  const mode = async () => {
+    const policy = await sts.policy("d.example");
+    return typeof policy === "object" ? policy.mode : policy;
+  };
+  return { clock, fetched, logged, site, record, mode, close: () => sts.close() };
 }
 
 Deno.test("a policy is fetched once, and again when its id is another", async () => {
@@ -106,7 +121,88 @@ Deno.test("T5 who takes record and policy away takes nothing until its time is o
   await mode();
   assert.equal(fetched.length, 3);
   clock.turn(DAY * 1000);
-  assert.equal(await mode(), undefined);
+  assert.equal(await mode(), "unknown");
+});
+
+Deno.test("T5 a policy outlives a restart, for the rest of its time", async () => {
+  const folder = await Deno.makeTempDir();
+  const kept = () => keepsake(`${folder}/mta-sts.json`);
+  const first = published(kept());
+  first.record("a");
+  await first.mode();
+  first.clock.turn(5_000);
+  // A daemon that was killed then has written it down.
+  await first.close();
+  assert.equal(Deno.statSync(`${folder}/mta-sts.json`).mode! & 0o777, 0o600);
+
+  const second = published(kept(), first.clock);
+  second.record(undefined);
+  assert.equal(await second.mode(), "enforce");
+  assert.deepEqual(second.fetched, []);
+  second.clock.turn(DAY * 1000 - 5_000);
+  assert.equal(await second.mode(), "unknown");
+  await second.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("what a daemon knows of policies is written down at its end, and only what is new", async () => {
+  const written: string[] = [];
+  const { record, mode, close, clock } = published({
+    read: () => undefined,
+    write: (text) => Promise.resolve(void written.push(text)),
+  });
+  record("a");
+  await Promise.all([mode(), mode()]);
+  await close();
+  assert.equal(written.length, 1);
+  assert.equal(clock.timers, 0);
+  await close();
+  assert.equal(written.length, 1);
+  assert.equal(JSON.parse(written[0])[0].domain, "d.example");
+});
+
+Deno.test("what cannot be read, or kept, is told, and policies are had all the same", async () => {
+  for (const text of ["", "{", "[null]", "{}"]) {
+    const { logged, record, mode, close } = published({
+      read: () => text,
+      write: () => Promise.reject(new Error("disk full")),
+    });
+    record("a");
+    assert.equal(await mode(), "enforce", text);
+    await close();
+    assert.deepEqual(logged, [
+      "MTA-STS policies of before cannot be read",
+      "MTA-STS policies not written down",
+    ]);
+  }
+});
+
+Deno.test("RFC 8689 §4.2.1 mail that requires TLS goes only to hosts that are vouched for", async () => {
+  const zone = {
+    "d.example": { mx: [[10, "mx.d.example"]] as const },
+    "mx.d.example": { a: ["203.0.114.1"] },
+    "alone.example": { a: ["203.0.114.2"] },
+  };
+  const routed = async (domain: string, sts: StsAnswer, relay?: Host) => {
+    const router = new Router(new ListedNames(zone), random, () => ({ ...RULES, relay }), {
+      policy: () => Promise.resolve(sts),
+    });
+    const route = await router.route(domain, true);
+    return "outcome" in route
+      ? `${route.outcome.kind} ${route.outcome.status}`
+      : route.targets.map(({ name, policy }) => `${name} ${policy}`).join();
+  };
+  const policy: StsPolicy = { mode: "enforce", mx: ["mx.d.example"], maxAge: DAY };
+  assert.equal(await routed("d.example", policy), "mx.d.example require");
+  assert.equal(await routed("d.example", { ...policy, mode: "testing" }), "mx.d.example require");
+  assert.equal(await routed("d.example", { ...policy, mx: ["x.example"] }), "deferred 4.7.5");
+  assert.equal(await routed("d.example", { ...policy, mode: "none" }), "failed 5.7.30");
+  assert.equal(await routed("d.example", undefined), "failed 5.7.30");
+  assert.equal(await routed("d.example", "unknown"), "deferred 4.4.3");
+  // Nobody can forge a record that there is not.
+  assert.equal(await routed("alone.example", undefined), "alone.example require");
+  const relay: Host = { name: "mx.d.example", port: 25, policy: "none", implicitTls: false };
+  assert.equal(await routed("d.example", undefined, relay), "mx.d.example require");
 });
 
 Deno.test("T5 STARTTLS stripped under a policy that is enforced: deferred, never in plain text", async () => {

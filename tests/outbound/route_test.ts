@@ -7,26 +7,18 @@ import { type Route, Router, type RouteRules } from "../../src/outbound/route.ts
 import { hostOf, policyOf, ruleOf } from "../../src/outbound/rules.ts";
 import { TurnedClock } from "../fakes/clock.ts";
 import { ListedNames, type Records } from "../fakes/names.ts";
+import { RULES } from "../fakes/outbound.ts";
 
 const policy = policyOf({ standard: "verify", domains: new Map([["strict.example", "require"]]) });
-
-const RULES: RouteRules = {
-  hostname: "relay.example",
-  routes: new Map(),
-  deliveryPort: 25,
-  allowLocalTargets: false,
-  ipPreference: "any",
-  mtaSts: true,
-  ownAddresses: new Set(["198.51.100.1"]),
-  policy,
-};
 
 function routed(
   domain: string,
   zone: Record<string, Records>,
   rules: Partial<RouteRules> = {},
 ): Promise<Route> {
-  return new Router(new ListedNames(zone), random, () => ({ ...RULES, ...rules })).route(domain);
+  return new Router(new ListedNames(zone), random, () => ({ ...RULES, policy, ...rules })).route(
+    domain,
+  );
 }
 
 async function targets(...given: Parameters<typeof routed>): Promise<string[]> {

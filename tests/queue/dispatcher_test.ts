@@ -122,13 +122,13 @@ Deno.test("O6 a dead domain with 50,000 waiting delays nobody else", async () =>
     const to = Array.from({ length: 500 }, (_, i) => `r${i}@dead.example`);
     await Promise.all(Array.from({ length: 100 }, () => store.commit(entryOf({ to }))));
   });
-  await delivery.until((tried) => tried.length >= 20);
+  await delivery.until((tried) => tried.length >= 5);
   for (let i = 0; i < 30; i++) {
     // No time passes by this clock, and yet each is tried.
     await queue.store.commit(entryOf({ to: [`r@alive${i}.example`] }));
     await delivery.until((tried) => tried.some(({ domain }) => domain === `alive${i}.example`));
   }
-  assert.equal(delivery.tried.filter(({ domain }) => domain === "dead.example").length, 20);
+  assert.equal(delivery.tried.filter(({ domain }) => domain === "dead.example").length, 5);
   never.resolve(deferred);
 });
 

@@ -33,6 +33,26 @@ Deno.test("the longest due comes first, each destination in its turn", async () 
   assert.deepEqual(await claimed(9), ["c2", "a5", "b7"]);
 });
 
+Deno.test("those that are due together have the same, and what one leaves the others have", async () => {
+  await using test = await TestStore.open();
+  for (const [domain, count] of [["a", 30], ["b", 30], ["c", 2], ["d", 30]] as const) {
+    for (let i = 0; i < count; i++) {
+      await test.store.commit(entryOf({ to: [`r${i}@${domain}.example`] }));
+    }
+  }
+  const { claims } = await test.store.claim({
+    free: 40,
+    perDestination: 20,
+    busy: [],
+    lease: 9e9,
+  });
+  const counts = Map.groupBy(claims, ({ domain }) => domain[0]);
+  assert.equal(counts.get("c")?.length, 2);
+  const [a, b, d] = ["a", "b", "d"].map((domain) => counts.get(domain)!.length);
+  // As much as leaves room for one that comes.
+  assert.ok(Math.min(a, b, d) >= 9 && Math.max(a, b, d) <= 12, `${a}, ${b}, ${d}`);
+});
+
 Deno.test("O6 a backlog of 50,000 for one domain keeps nobody waiting", async () => {
   await using test = await TestStore.open();
   const { store } = test;
