@@ -25,7 +25,15 @@ interface Packet {
   readonly flag_tc?: boolean;
   readonly rcode?: string;
   readonly questions: readonly { readonly type: string; readonly name: string }[];
-  readonly answers?: readonly { readonly type: string }[];
+  readonly answers?: readonly Resource[];
+  readonly authorities?: readonly Resource[];
+}
+
+interface Resource {
+  readonly type: string;
+  readonly name: string;
+  /** Of a CNAME: the name in its place. */
+  readonly data?: unknown;
 }
 
 const { encode, decode } = dnsPacket as unknown as {
@@ -106,11 +114,16 @@ function inTime<T>(work: Promise<T>, time: number): Promise<T> {
   });
 }
 
+/** Names in the place of others that are followed. */
+const MOST_ALIASES = 8;
+
 async function askForCode<T>(
   name: string,
   type: Type,
-  { given, times }: Servers,
+  servers: Servers,
+  aliases = 0,
 ): Promise<Answer<T>> {
+  const { given, times } = servers;
   let reason = "no name server is known";
   for (const { host, port = PORT } of given ?? systemServers()) {
     const question: Packet = {
@@ -124,17 +137,41 @@ async function askForCode<T>(
       const answer = await overUdp(host, port, question, times.udp) ??
         await overTcp(host, port, question, times.tcp);
       const code = answer.rcode ?? "SERVFAIL";
+      const alias = aliasIn(answer, name);
       if (code === "NXDOMAIN") return { kind: "nonexistent" };
       if (code !== "NOERROR") reason = `name server answered ${code}`;
       // There are some, though the resolver found none: it is not for us to judge.
       else if ((answer.answers ?? []).some((record) => record.type === type)) {
         reason = "answers of the name server differ";
-      } else return { kind: "none" };
+      } else if (alias !== undefined) {
+        // Not every server looks for itself what becomes of the other name.
+        if (aliases === MOST_ALIASES) return { kind: "unknown", reason: "too many aliases" };
+        return await askForCode(alias, type, servers, aliases + 1);
+      } else if (isReferral(answer)) reason = "name server refers to others";
+      else return { kind: "none" };
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
     }
   }
   return { kind: "unknown", reason };
+}
+
+/** The name at the end of the aliases that an answer gives. */
+function aliasIn({ answers = [] }: Packet, name: string): string | undefined {
+  const aliases = new Map(
+    answers.filter(({ type }) => type === "CNAME")
+      .map((record) => [record.name.toLowerCase(), String(record.data)]),
+  );
+  const first = name.replace(/\.$/, "").toLowerCase();
+  let last = first;
+  for (let i = 0; i < MOST_ALIASES; i++) last = aliases.get(last)?.toLowerCase() ?? last;
+  return last === first ? undefined : last;
+}
+
+/** RFC 2308 §2.2: "none" has a SOA, or nothing; a referral has name servers alone. */
+function isReferral({ authorities = [] }: Packet): boolean {
+  const has = (wanted: string) => authorities.some(({ type }) => type === wanted);
+  return has("NS") && !has("SOA");
 }
 
 function systemServers(): DnsServer[] {

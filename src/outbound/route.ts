@@ -41,6 +41,8 @@ export type Route =
   /** Nobody is to be tried. */
   | { readonly outcome: Outcome };
 
+/** RFC 1035 §2.3.4, as it is written. */
+const LONGEST_NAME = 253;
 /** RFC 5321 §5.1 asks for all; whoever names more wants us to be busy. */
 const MOST_HOSTS = 20;
 
@@ -105,7 +107,7 @@ export class Router {
       return this.#allowed(given, [this.#target(given, literal, literal)]);
     }
     const domain = asciiDomain(given);
-    if (domain === undefined) {
+    if (domain === undefined || domain.length > LONGEST_NAME) {
       return { outcome: siteFailed(`${given} can be no domain of DNS`, "5.1.2") };
     }
     const answer = await this.#dns.mx(domain);
@@ -144,8 +146,8 @@ export class Router {
   /** In their order, without us and those behind us (RFC 5321 §5.1). */
   #hostsOf(domain: string, answer: Answer<Mx>): { hosts: Mx[] } | { outcome: Outcome } {
     // RFC 5321 §5.1: without any, the domain itself is the host.
-    if (answer.kind !== "found") return { hosts: [{ preference: 0, host: domain }] };
-    const records = shuffled(answer.records, this.#random)
+    const known = answer.kind === "found" ? answer.records : [{ preference: 0, host: domain }];
+    const records = shuffled(known, this.#random)
       .sort((a, b) => a.preference - b.preference);
     // RFC 7505 §3.
     if (records.every(({ host }) => host === "")) {

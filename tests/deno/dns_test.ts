@@ -33,12 +33,19 @@ Deno.test("O5 no such name, no such record, and a server that failed are three t
     "none.example": { a: ["192.0.2.1"] },
     "failing.example": "SERVFAIL",
     "refused.example": "REFUSED",
+    "delegated.example": "refers",
   });
   const dns = dnsOf(server.servers);
   assert.deepEqual(await dns.mx("none.example"), { kind: "none" });
   assert.deepEqual(await dns.addresses("none.example", "ipv6"), { kind: "none" });
   assert.deepEqual(await dns.mx("nowhere.example"), { kind: "nonexistent" });
-  for (const [name, code] of [["failing.example", "SERVFAIL"], ["refused.example", "REFUSED"]]) {
+  for (
+    const [name, code] of [
+      ["failing.example", "SERVFAIL"],
+      ["refused.example", "REFUSED"],
+      ["delegated.example", "refers to others"],
+    ]
+  ) {
     const answer = await dns.mx(name);
     assert.ok(answer.kind === "unknown", JSON.stringify(answer));
     assert.match(answer.reason, new RegExp(code));

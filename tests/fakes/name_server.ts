@@ -14,6 +14,8 @@ export type Told =
   | "REFUSED"
   /** No answer at all. */
   | "silent"
+  /** It says who knows, and nothing else. */
+  | "refers"
   /** Cut over UDP, and then so over TCP. */
   | { readonly cut: "NXDOMAIN" | "SERVFAIL" };
 
@@ -77,6 +79,10 @@ export class NameServer implements AsyncDisposable {
     if (typeof told === "object" && "cut" in told) {
       if (isUdp) flags |= CUT;
       told = isUdp ? {} : told.cut;
+    }
+    if (told === "refers") {
+      const authorities = [{ name, type: "NS", ttl: 60, data: "ns.example" }];
+      return new Uint8Array(encode({ type: "response", id, flags, questions, authorities }));
     }
     if (typeof told === "string") {
       return new Uint8Array(

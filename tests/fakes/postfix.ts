@@ -9,6 +9,7 @@
  */
 
 import { Client } from "./client.ts";
+import { freePort } from "./program.ts";
 import { find } from "./tools.ts";
 
 const FOLDERS_OF_POSTFIX = ["active", "deferred", "hold", "incoming", "private", "public"];
@@ -108,11 +109,6 @@ async function builtIn(...names: string[]): Promise<string[]> {
   if (postconf === undefined) throw new Error("Postfix: Postfix is not installed");
   const { stdout } = await new Deno.Command(postconf, { args: ["-dh", ...names] }).output();
   return new TextDecoder().decode(stdout).trimEnd().split("\n");
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Makes configuration and folders as Postfix wants them, owned as it wants them. */

@@ -11,10 +11,21 @@ export interface Start {
   readonly port: number;
 }
 
-/** One that nobody listens on now. */
+/**
+ * One that nobody listens on now, over TCP or UDP. It is none of those that the system gives to
+ * connections of its own choice: they would take it before the server does.
+ */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  const hostname = "127.0.0.1";
+  const port = 20_000 + Math.floor(Math.random() * 10_000);
+  try {
+    using _ = Deno.listen({ hostname, port });
+    Deno.listenDatagram({ transport: "udp", hostname, port }).close();
+    return port;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    return freePort();
+  }
 }
 
 export class Program implements AsyncDisposable {

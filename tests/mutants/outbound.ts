@@ -99,6 +99,22 @@ export const outbound: readonly Mutant[] = [
   },
   {
     row: "O5",
+    what: "an alias is no name, and has no records",
+    file: "src/deno/dns.ts",
+    find: "} else if (alias !== undefined) {",
+    put: "} else if (false) {",
+    tests: ["tests/scenarios/unbound_test.ts"],
+  },
+  {
+    row: "O5",
+    what: "who refers to others is believed",
+    file: "src/deno/dns.ts",
+    find: "else if (isReferral(answer))",
+    put: "else if (false)",
+    tests: names,
+  },
+  {
+    row: "O5",
     what: "somebody else's answer is taken",
     file: "src/deno/dns.ts",
     find: "answer.id === question.id && ",
