@@ -8,8 +8,9 @@
 
 import { examine, prepend } from "./mail/headers.ts";
 import type { Handler } from "./mail/handler.ts";
+import type { Bounce } from "./mail/bounce.ts";
 import type { Client, Envelope } from "./mail/envelope.ts";
-import { missing, MOST_HOPS, received } from "./mail/trace.ts";
+import { made, missing, MOST_HOPS, received } from "./mail/trace.ts";
 import type { Log } from "./ports.ts";
 import { type Entry, QueueLimitError, type Store, StoreFullError } from "./ports/store.ts";
 import { format } from "./smtp/address.ts";
@@ -69,6 +70,20 @@ export function intake(store: Store, log: Log, rules: () => IntakeRules): Handle
       user: envelope.client.user,
     });
     return replies.accepted(id);
+  };
+}
+
+/** What is made here goes the way of all mail. */
+export function entryOf(bounce: Bounce, id: string, now: number, hostname: string): Entry {
+  const { subject, keys } = examine(bounce.content);
+  const content = prepend(bounce.content, made({ id, receivedAt: now }, hostname));
+  const client: Client = { address: "", port: 0, helo: hostname, esmtp: true };
+  return {
+    envelope: { ...bounce, id, client, content, receivedAt: now },
+    state: "queued",
+    origin: "generated",
+    subject,
+    keys,
   };
 }
 

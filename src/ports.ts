@@ -98,6 +98,7 @@ export interface World {
   readonly outward: Outward;
   readonly digests: Digests;
   readonly readText: Environment["readText"];
+  readonly namesIn: Environment["namesIn"];
 }
 
 /** Whoever started the daemon and wants to know how it is; may be nobody. */
@@ -114,6 +115,8 @@ export interface Environment {
   readonly processors: number;
   hostname(): string | undefined;
   readText(path: string): string | { readonly missing: boolean; readonly reason: string };
+  /** What is in a folder. */
+  namesIn(folder: string): readonly string[] | { readonly reason: string };
   /** Why a certificate and a key cannot serve together, if they cannot. */
   faultOf(pair: KeyPair): string | undefined;
 }

@@ -2,6 +2,8 @@
  * The relay: joins the stages in the order in which a message passes them.
  *
  *     inbound -> intake -> store -> queue -> delivery
+ *                  ^                          |
+ *                  +-------- notices ---------+
  */
 
 import type { Config } from "./config.ts";
@@ -16,13 +18,13 @@ import type { World } from "./ports.ts";
 import type { Delivery } from "./ports/delivery.ts";
 import type { Store } from "./ports/store.ts";
 import { Budget } from "./smtp/budget.ts";
-import { Dispatcher, type Limits, type Notices } from "./queue/dispatcher.ts";
+import { notices } from "./notices.ts";
+import { Dispatcher, type Limits } from "./queue/dispatcher.ts";
 import { Retention } from "./queue/retention.ts";
 
-/** How mail leaves, and how its senders are told when it cannot. */
+/** How mail leaves. */
 export interface WayOut {
   readonly delivery: Delivery;
-  readonly notices: Notices;
   /** Nothing will leave any more. */
   close?(): Promise<void>;
 }
@@ -102,7 +104,14 @@ export class Relay {
     this.#wayOut = wayOut;
     if (wayOut !== undefined) {
       const limits = () => limitsOf(this.#config);
-      this.#dispatcher = new Dispatcher({ ...world, ...wayOut, store, limits });
+      const { delivery } = wayOut;
+      this.#dispatcher = new Dispatcher({
+        ...world,
+        delivery,
+        store,
+        limits,
+        notices: notices(hostname, world),
+      });
     }
   }
 

@@ -37,9 +37,6 @@ export function wayOut(
   const outbound = new Outbound(router, config.hostname, world);
   return {
     delivery: outbound,
-    notices() {
-      throw new Error("this version makes no bounces and no notices");
-    },
     async close() {
       outbound.close();
       await sts.close();

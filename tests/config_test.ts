@@ -1,7 +1,7 @@
 /** The settings: where they come from, what is accepted, and how a wrong one is told. */
 
 import assert from "node:assert/strict";
-import { type Config, ConfigError, loadConfig, reloaded, table } from "../src/config.ts";
+import { type Config, ConfigError, dkimKeys, loadConfig, reloaded, table } from "../src/config.ts";
 import { environmentOf } from "./fakes/environment.ts";
 
 type Variables = Record<string, string>;
@@ -200,12 +200,6 @@ Deno.test("a setting of a later version is refused if it is set, unless it says 
 });
 
 const GOOD: Partial<Record<keyof typeof table, string>> = {
-  delayNotice: "0",
-  dkimSelector: "2026",
-  dkimDomain: "example.com",
-  dkimKeyPath: "/file",
-  dkimPrivateKey: "-----BEGIN PRIVATE KEY-----",
-  dkimKeys: "/etc/dinopost/dkim",
   healthAddr: "127.0.0.1:9090",
   healthPort: "9090",
   healthDisable: "false",
@@ -271,6 +265,41 @@ Deno.test("B1 settings that cannot go together are told at once, but those that 
   });
 });
 
+Deno.test("S9 keys for DKIM are whole, or the start is refused", () => {
+  const key = "-----BEGIN PRIVATE KEY-----";
+  const files = { "/key": key, "/keys/a.example/s1.pem": key, "/keys/b.example/s.2.pem": key };
+  assert.deepEqual(problems({ SMTP_DKIM_SELECTOR: "s" }), [
+    "SMTP_DKIM_SELECTOR: there is no key for it: set SMTP_DKIM_KEY_PATH",
+  ]);
+  assert.deepEqual(problems({ SMTP_DKIM_KEY_PATH: "/key" }, files), [
+    "SMTP_DKIM_SELECTOR and SMTP_DKIM_KEY_PATH: a key wants a selector: set both",
+  ]);
+  assert.deepEqual(problems({ SMTP_DKIM_PRIVATE_KEY: key }), [
+    "SMTP_DKIM_SELECTOR and SMTP_DKIM_PRIVATE_KEY: a key wants a selector: set both",
+  ]);
+  assert.deepEqual(problems({ SMTP_DKIM_DOMAIN: "a.example" }), [
+    "SMTP_DKIM_DOMAIN: there is no key for it: set SMTP_DKIM_SELECTOR and a key",
+  ]);
+  assert.deepEqual(problems({ SMTP_DKIM_KEYS: "/none" }, files), [
+    "SMTP_DKIM_KEYS: cannot read /none: no such file",
+  ]);
+  assert.deepEqual(problems({ SMTP_DKIM_KEYS: "/keys/a.example" }, files), [
+    "SMTP_DKIM_KEYS: no key in /keys/a.example: keys are <domain>/<selector>.pem",
+  ]);
+  const odd = { "/odd/a b/s.pem": key, "/odd/a.example/a_b.pem": key, "/odd/a.example/note": "x" };
+  assert.deepEqual(problems({ SMTP_DKIM_KEYS: "/odd" }, odd), [
+    'SMTP_DKIM_KEYS: /odd/a b/s.pem: "a b" is no domain',
+    'SMTP_DKIM_KEYS: /odd/a.example/a_b.pem: "a_b" is no selector: labels of a host name',
+  ]);
+  assert.deepEqual(problems({ SMTP_DKIM_KEYS: "/keys" }, files), []);
+  const environment = environmentOf({}, files);
+  const { config } = load({ SMTP_DKIM_KEYS: "/keys" }, files);
+  assert.deepEqual(
+    dkimKeys(config, environment).ofDomains.map(({ domain, selector }) => `${domain} ${selector}`),
+    ["a.example s1", "b.example s.2"],
+  );
+});
+
 Deno.test("users may have hashes, also in a list; what is wrong is told by its place", () => {
   const hash = `$scrypt$ln=15,r=8,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
   const { config } = load({ SMTP_AUTH_USERS: `alice:${hash},bob:two` });
@@ -317,6 +346,7 @@ Deno.test("what the kinds of settings refuse", () => {
     ["SMTP_HEALTH_ADDR", ["8080", "localhost", ":99999", "a b:80"]],
     ["SMTP_DNS_SERVERS", ["dns.example", "127.0.0.1:x"]],
     ["SMTP_STAGING_REWRITE", ["qa", "@example.com"]],
+    ["SMTP_DKIM_SELECTOR", ["a_b", "-a", "a..b", "a b", "a/b", "x".repeat(64)]],
   ];
   for (const [name, values] of bad) {
     for (const value of values) {

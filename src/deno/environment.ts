@@ -29,6 +29,13 @@ export const environment: Environment = {
       return { missing, reason: reasonOf(error) };
     }
   },
+  namesIn(folder) {
+    try {
+      return [...Deno.readDirSync(folder)].map(({ name }) => name);
+    } catch (error) {
+      return { reason: reasonOf(error) };
+    }
+  },
   faultOf(pair) {
     try {
       tls.context(pair);
@@ -45,5 +52,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "not permitted";
   if (error instanceof Deno.errors.NotCapable) return "the process was not granted to read it";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  if (error instanceof Deno.errors.NotADirectory) return "it is no directory";
   return error instanceof Error ? error.message : String(error);
 }

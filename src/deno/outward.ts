@@ -3,7 +3,7 @@
  * what it agreed on and what it doubts, which the other does not.
  */
 
-import { connect } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 import type { Connection } from "../ports.ts";
 import { DialError, type Outward } from "../ports/outward.ts";
 import { HandshakeError } from "../ports/tls.ts";
@@ -31,7 +31,8 @@ export function outwardTrusting(authority: string | undefined): Outward {
       const options = {
         servername,
         host: hostname,
-        rejectUnauthorized: verified,
+        // It is refused below, where it can be told why.
+        rejectUnauthorized: false,
         minVersion: "TLSv1.2" as const,
         ...(authority === undefined ? {} : { ca: authority }),
       };
@@ -41,12 +42,30 @@ export function outwardTrusting(authority: string | undefined): Outward {
         (beneath) => connect({ ...options, socket: beneath as never }),
       );
       if (socket.authorized) return { connection: secure };
-      const doubt = String(socket.authorizationError);
+      const doubt = doubtOf(socket);
       if (!verified) return { connection: secure, doubt };
       secure.close();
       throw new HandshakeError(doubt);
     },
   };
+}
+
+/** Why a certificate is not valid, in words. The runtime has one code for several reasons. */
+function doubtOf(socket: TLSSocket): string {
+  const { valid_from, valid_to, subjectaltname = "nobody" } = socket.getPeerCertificate();
+  const code = String(socket.authorizationError);
+  if (Date.parse(valid_to) < Date.now()) return `certificate has expired: ${valid_to}`;
+  if (Date.parse(valid_from) > Date.now()) return `certificate is not valid before ${valid_from}`;
+  switch (code) {
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `certificate is of another name: ${subjectaltname}`;
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+      return "certificate is self-signed";
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+      return "certificate is of an authority that is not trusted, or not for servers";
+    default:
+      return `certificate is not valid: ${code}`;
+  }
 }
 
 /** RFC 8461 §3.3 lets a policy be as large, and take as long. */

@@ -19,6 +19,7 @@ export const world: World = {
   outward,
   random,
   readText: environment.readText,
+  namesIn: environment.namesIn,
   resolver,
   tls,
 };

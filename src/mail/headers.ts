@@ -90,7 +90,7 @@ export function prepend(content: Content, header: string): Content {
 }
 
 /** The octets before the first empty line, in one piece. */
-function headerOf({ chunks }: Content): Uint8Array {
+export function headerOf({ chunks }: Content): Uint8Array {
   let octets: Uint8Array = chunks.length > 0 ? chunks[0] : new Uint8Array(0);
   let end = headerEnd(octets);
   for (let next = 1; end < 0 && next < chunks.length && octets.length < MAX_HEADER_OCTETS;) {

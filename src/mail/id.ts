@@ -19,3 +19,10 @@ export function newId(now: number, chance: Uint8Array): string {
   for (const octet of chance.subarray(0, CHANCE)) id += DIGITS[octet & 31];
   return id;
 }
+
+/** When it was made, in milliseconds since 1970. */
+export function timeOf(id: string): number {
+  let time = 0;
+  for (const digit of id.slice(0, TIME_DIGITS)) time = time * 32 + DIGITS.indexOf(digit);
+  return time;
+}

@@ -15,6 +15,8 @@ export interface Outcome {
   readonly reply: string;
   /** RFC 3463. */
   readonly status: string;
+  /** Of what was delivered: the next server was told what the sender wishes to hear of it. */
+  readonly confirms?: boolean;
   /** How the connection was protected; `doubt`: why its certificate is not valid. */
   readonly tls?: { readonly version: string; readonly cipher: string; readonly doubt?: string };
 }

@@ -18,6 +18,7 @@ import {
   parseMailbox,
 } from "../smtp/address.ts";
 import type { Client, Envelope } from "./envelope.ts";
+import { folded } from "./field.ts";
 import { type Examined, mailDate } from "./headers.ts";
 
 /**
@@ -27,7 +28,6 @@ import { type Examined, mailDate } from "./headers.ts";
  */
 export const MOST_HOPS = 50;
 
-const LINE = 78;
 const MOST_HELO = 255;
 
 type Traced = Pick<Envelope, "id" | "client" | "sender" | "recipients" | "receivedAt">;
@@ -49,6 +49,12 @@ export function received(
   if (recipient !== undefined) words.push("for", recipient);
   words[words.length - 1] += ";";
   words.push(mailDate(receivedAt));
+  return folded("Received:", words);
+}
+
+/** Of what is made here. */
+export function made({ id, receivedAt }: Pick<Envelope, "id" | "receivedAt">, hostname: string) {
+  const words = ["by", hostname, "(Dinopost)", "id", `${id};`, mailDate(receivedAt)];
   return folded("Received:", words);
 }
 
@@ -102,19 +108,4 @@ function pathOf(mailbox: Mailbox, utf8: boolean, hostname: string): string | und
   const address = format(mailbox.domain === "" ? { ...mailbox, domain: hostname } : mailbox);
   const sound = parseMailbox(address) !== undefined && (utf8 || isAscii(address));
   return sound ? `<${address}>` : undefined;
-}
-
-// deno-lint-ignore no-control-regex -- control characters are what must not pass
-const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
-
-/** A field of these words, on as many lines as it takes (RFC 5322 §2.2.3). */
-function folded(name: string, words: readonly string[]): string {
-  let field = name;
-  let line = name.length;
-  for (const word of words) {
-    const fits = line + 1 + word.length <= LINE;
-    field += (fits ? " " : "\r\n ") + word.replace(CONTROLS, "?");
-    line = (fits ? line : 0) + 1 + word.length;
-  }
-  return field + "\r\n";
 }

@@ -221,7 +221,7 @@ export class OutboundConnection {
   }
 
   async #secure(): Promise<void> {
-    const { name, policy } = this.target;
+    const { name, policy, implicitTls } = this.target;
     const verified = policy === "verify" || policy === "require";
     const { clock, outward } = this.#world;
     const cancel = clock.timer(HANDSHAKE, () => this.#wire.close());
@@ -235,7 +235,8 @@ export class OutboundConnection {
       this.#wire = new Wire(connection, clock);
     } catch (error) {
       if (!(error instanceof HandshakeError)) throw error;
-      throw new HostFailure(`no TLS: ${error.message}`, "4.7.5", "STARTTLS");
+      const command = implicitTls ? "connect" : "STARTTLS";
+      throw new HostFailure(`no TLS: ${error.message}`, "4.7.5", command);
     } finally {
       cancel();
     }

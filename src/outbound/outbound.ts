@@ -52,14 +52,14 @@ export class Outbound implements Delivery {
     claim: Claim,
     content: () => Promise<Content>,
     signal: AbortSignal,
-  ): Promise<readonly Outcome[]> {
+  ): Promise<readonly (Outcome | undefined)[]> {
     const route = await this.#router.route(claim.domain, claim.sender.requireTls);
     if ("outcome" in route) return claim.recipients.map(() => route.outcome);
     // Not before somebody is there to have it.
     let loading: Promise<Loaded> | undefined;
     const attempt = new Attempts(claim, () => loading ??= content().then(loadedOf));
     for (const target of route.targets) {
-      if (attempt.left.length === 0 || signal.aborted) break;
+      if (attempt.hasDecided || signal.aborted) break;
       await this.#tryTarget(target, attempt, signal);
     }
     return attempt.outcomes();
@@ -73,7 +73,7 @@ export class Outbound implements Delivery {
     const idle = this.#pool.take(target);
     // One that was idle may have been closed by then: a new one is tried.
     if (idle !== undefined && !await this.#handOver(idle, attempt, signal)) return;
-    if (attempt.left.length === 0) return;
+    if (attempt.hasDecided) return;
     const connection = await this.#open(target, attempt, signal);
     if (connection !== undefined) await this.#handOver(connection, attempt, signal);
   }
@@ -100,8 +100,7 @@ export class Outbound implements Delivery {
       const { message, status, command } = error;
       attempt.note(unreachable(message, { host: placeOf(target), command }, status));
       if (command !== "STARTTLS") failure = message;
-      // RFC 7435: what cannot be encrypted goes as it is, where that was allowed.
-      if (command !== "STARTTLS" || target.policy !== "opportunistic") return undefined;
+      if (command !== "STARTTLS" || !maySpeakPlainly(target)) return undefined;
     } finally {
       this.#silence.note(host, signal.aborted ? 0 : clock.monotonic() - start, failure);
     }
@@ -117,19 +116,20 @@ export class Outbound implements Delivery {
     const { host } = connection.way;
     try {
       const { content, ...traits } = await attempt.loaded();
-      while (attempt.left.length > 0 && !connection.isClosed) {
-        const most = Math.min(connection.offers.mostRecipients ?? MOST_RECIPIENTS, MOST_RECIPIENTS);
-        const recipients = attempt.left.slice(0, most);
-        const consignment: Consignment = {
-          sender: attempt.claim.sender,
-          recipients,
-          size: content.size,
-          ...traits,
-        };
-        const decisions = await connection.handOver(consignment, content, signal);
-        const outcomes = decisions.map(({ reply, command }) => outcomeOf(reply, command, host));
-        attempt.decide(recipients, outcomes, connection.way);
-      }
+      const { offers, way } = connection;
+      const most = Math.min(offers.mostRecipients ?? MOST_RECIPIENTS, MOST_RECIPIENTS);
+      const { sender, recipients } = attempt.claim;
+      const some = recipients.slice(0, most);
+      const consignment: Consignment = {
+        sender,
+        recipients: some,
+        size: content.size,
+        ...traits,
+      };
+      const decisions = await connection.handOver(consignment, content, signal);
+      const outcomes = decisions.map(({ reply, command }) => outcomeOf(reply, command, host))
+        .map((outcome) => ({ ...outcome, confirms: offers.dsn || undefined }));
+      attempt.decide(some, outcomes, way);
       return false;
     } catch (error) {
       if (error instanceof BareNewlineError) {
@@ -151,6 +151,11 @@ export class Outbound implements Delivery {
   }
 }
 
+/** RFC 7435: what cannot be encrypted goes as it is, where that was allowed; never a password. */
+function maySpeakPlainly({ policy, implicitTls, credentials }: Target): boolean {
+  return policy === "opportunistic" && !implicitTls && credentials === undefined;
+}
+
 /** What has been decided of the recipients of a claim. */
 class Attempts {
   readonly claim: Claim;
@@ -164,8 +169,9 @@ class Attempts {
     this.loaded = loaded;
   }
 
-  get left(): readonly ClaimedRecipient[] {
-    return this.claim.recipients.filter((recipient) => !this.#decided.has(recipient));
+  /** Then what is left goes with another transaction, once this one is written down. */
+  get hasDecided(): boolean {
+    return this.#decided.size > 0;
   }
 
   note(outcome: Outcome): void {
@@ -187,11 +193,13 @@ class Attempts {
   }
 
   decideAll(outcome: Outcome): void {
-    for (const recipient of this.left) this.#decided.set(recipient, outcome);
+    for (const recipient of this.claim.recipients) this.#decided.set(recipient, outcome);
   }
 
-  outcomes(): Outcome[] {
-    const last = this.#last ?? unreachable("stopped before it was tried", {});
+  outcomes(): (Outcome | undefined)[] {
+    const last = this.hasDecided
+      ? undefined
+      : this.#last ?? unreachable("stopped before it was tried", {});
     return this.claim.recipients.map((recipient) => this.#decided.get(recipient) ?? last);
   }
 }

@@ -89,7 +89,8 @@ export interface Settlement {
 
 export interface SettledRecipient {
   readonly position: number;
-  readonly attempt: Attempt;
+  /** Absent: it was not tried, and is due as before. */
+  readonly attempt?: Attempt;
   readonly state: "delivered" | "queued" | "held" | "failed";
   /** In the store's time; of what is queued. */
   readonly due?: number;

@@ -10,15 +10,9 @@ import type { Outcome } from "../mail/outcome.ts";
 import type { Clock, Log, Random } from "../ports.ts";
 import type { Delivery } from "../ports/delivery.ts";
 import { type Claim, DamagedError, type Entry, type Store } from "../ports/store.ts";
+import type { Content } from "../smtp/content.ts";
 import { Pace } from "./pace.ts";
-import {
-  type Decided,
-  type Moment,
-  type Patience,
-  settle,
-  settleFault,
-  type Told,
-} from "./settle.ts";
+import { type Decided, type Moment, type Patience, settle, settleFault } from "./settle.ts";
 
 export interface Limits extends Patience {
   /** Transactions at once, in all. */
@@ -26,12 +20,12 @@ export interface Limits extends Patience {
   readonly perDestination: number;
 }
 
-/** Makes the messages that tell senders of failures and delays. */
+/** Makes the messages that tell senders what became of theirs. */
 export type Notices = (
   claim: Claim,
-  failures: readonly Told[],
-  delays: readonly Told[],
-) => readonly Entry[];
+  decided: Decided,
+  content: () => Promise<Content>,
+) => Promise<readonly Entry[]>;
 
 export interface DispatcherParts {
   readonly store: Store;
@@ -148,9 +142,10 @@ export class Dispatcher {
     try {
       const outcomes = await this.#deliver(claim);
       decided = settle(claim, outcomes, this.#parts.limits(), this.#moment());
-      this.#tell(claim, outcomes);
+      const tried = outcomes.filter((outcome) => outcome !== undefined);
+      this.#tell(claim, tried);
       const { perDestination } = this.#parts.limits();
-      this.#pace.note(claim.domain, outcomes, this.#busy.get(claim.domain)!, perDestination);
+      this.#pace.note(claim.domain, tried, this.#busy.get(claim.domain)!, perDestination);
     } catch (error) {
       // The store has set it aside already, and said so.
       if (error instanceof DamagedError) return;
@@ -161,7 +156,7 @@ export class Dispatcher {
     await this.#writeDown(claim, decided);
   }
 
-  async #deliver(claim: Claim): Promise<readonly Outcome[]> {
+  async #deliver(claim: Claim): Promise<readonly (Outcome | undefined)[]> {
     const { store, delivery, clock } = this.#parts;
     const deadline = new AbortController();
     const cancel = clock.timer(DEADLINE, () => deadline.abort());
@@ -179,7 +174,7 @@ export class Dispatcher {
   async #writeDown(claim: Claim, decided: Decided): Promise<void> {
     const { store, log, clock } = this.#parts;
     const { message, lease } = claim;
-    const { recipients, generated } = this.#withNotices(claim, decided);
+    const { recipients, generated } = await this.#withNotices(claim, decided);
     for (let tries = 1;; tries++) {
       try {
         return await store.settle({ message, lease, recipients, generated });
@@ -194,12 +189,17 @@ export class Dispatcher {
   }
 
   /** A notice that cannot be made is no reason to try again what is decided. */
-  #withNotices(claim: Claim, { recipients, failures, delays }: Decided) {
-    if (failures.length === 0 && delays.length === 0) return { recipients, generated: [] };
+  async #withNotices(claim: Claim, decided: Decided) {
+    const { recipients, failures, delays, relayed } = decided;
+    if (failures.length + delays.length + relayed.length === 0) {
+      return { recipients, generated: [] };
+    }
+    const { notices, store, log } = this.#parts;
     try {
-      return { recipients, generated: this.#parts.notices(claim, failures, delays) };
+      const content = () => store.content(claim.message);
+      return { recipients, generated: await notices(claim, decided, content) };
     } catch (error) {
-      this.#parts.log("error", "sender cannot be told", { id: claim.id, error: String(error) });
+      log("error", "sender cannot be told", { id: claim.id, error: String(error) });
       const untold = recipients.map((recipient) => ({ ...recipient, bounced: false }));
       return { recipients: untold, generated: [] };
     }

@@ -38,6 +38,10 @@ export interface Decided {
   readonly failures: readonly Told[];
   /** Whose delay. */
   readonly delays: readonly Told[];
+  /** Whose success nobody else will tell. */
+  readonly relayed: readonly Told[];
+  /** How long what is delayed will be tried, by the clock on the wall. */
+  readonly until: number;
 }
 
 /** A fault of ours, not of the way: after so many the message waits for somebody to look. */
@@ -45,22 +49,32 @@ const MOST_FAULTS = 3;
 
 export function settle(
   claim: Claim,
-  outcomes: readonly Outcome[],
+  outcomes: readonly (Outcome | undefined)[],
   patience: Patience,
   moment: Moment,
 ): Decided {
   const recipients: SettledRecipient[] = [];
   const failures: Told[] = [];
   const delays: Told[] = [];
+  const relayed: Told[] = [];
   for (const [i, recipient] of claim.recipients.entries()) {
-    const settled = settleOne(claim, recipient, outcomes[i], patience, moment);
+    const outcome = outcomes[i];
+    if (outcome === undefined) {
+      recipients.push({ position: recipient.position, state: "queued", due: moment.time });
+      continue;
+    }
+    const settled = settleOne(claim, recipient, outcome, patience, moment);
     const told = { recipient, outcome: settled.attempt.outcome };
     if (settled.bounced) failures.push(told);
     if (settled.delayTold && !recipient.delayTold) delays.push(told);
+    if (isUnconfirmed(claim, told)) relayed.push(told);
     recipients.push(settled);
   }
-  return { recipients, failures, delays };
+  const until = moment.now + claim.enteredAt + patience.lifetime - moment.time;
+  return { recipients, failures, delays, relayed, until };
 }
+
+type Tried = SettledRecipient & { readonly attempt: Attempt };
 
 function settleOne(
   claim: Claim,
@@ -68,7 +82,7 @@ function settleOne(
   outcome: Outcome,
   { lifetime, delayNotice }: Patience,
   { time, now, chance }: Moment,
-): SettledRecipient {
+): Tried {
   const { position, attempts, delayTold } = recipient;
   const attempt = { at: now, outcome };
   switch (outcome.kind) {
@@ -90,7 +104,7 @@ function settleOne(
   }
 }
 
-function failed(claim: Claim, recipient: ClaimedRecipient, attempt: Attempt): SettledRecipient {
+function failed(claim: Claim, recipient: ClaimedRecipient, attempt: Attempt): Tried {
   const bounced = isTold(claim, recipient, "FAILURE");
   return { position: recipient.position, attempt, state: "failed", bounced };
 }
@@ -98,6 +112,12 @@ function failed(claim: Claim, recipient: ClaimedRecipient, attempt: Attempt): Se
 /** RFC 3463 §3.5: delivery time expired. */
 function expired(outcome: Outcome): Outcome {
   return { ...outcome, kind: "failed", status: "4.4.7", reply: `gave up: ${outcome.reply}` };
+}
+
+/** RFC 3461 §5.2.2: it was wished to be told, and the next server does not know of it. */
+function isUnconfirmed({ sender }: Claim, { recipient: { notify }, outcome }: Told): boolean {
+  return sender.mailbox !== null && outcome.kind === "delivered" && !outcome.confirms &&
+    notify?.includes("SUCCESS") === true;
 }
 
 /** RFC 3461 §4.1; and what has no sender is told to nobody (RFC 5321 §4.5.5). */
@@ -123,5 +143,5 @@ export function settleFault(claim: Claim, error: string, moment: Moment): Decide
       due: moment.time + retryDelay(attempts + 1, moment.chance),
     }
   );
-  return { recipients, failures: [], delays: [] };
+  return { recipients, failures: [], delays: [], relayed: [], until: 0 };
 }

@@ -1,6 +1,7 @@
 /** What settings say together: what cannot be, and what is seldom meant. */
 
 import type { Environment } from "../ports.ts";
+import { dkimKeys } from "./dkim_keys.ts";
 import type { Config } from "./table.ts";
 
 export interface Contradiction {
@@ -42,6 +43,7 @@ export function contradictions(config: Config, environment: Environment): Contra
       );
     }
   }
+  for (const { names, problem } of dkimKeys(config, environment).problems) say([...names], problem);
   return found;
 }
 

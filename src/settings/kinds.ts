@@ -3,6 +3,7 @@
 import ipaddr from "ipaddr.js";
 import { readPassword } from "../auth/passwords.ts";
 import { isDomain, parseMailbox } from "../smtp/address.ts";
+import { isSelector } from "./dkim_keys.ts";
 import type { Kind } from "./setting.ts";
 
 const kind = <T>(accepted: string, read: Kind<T>["read"]): Kind<T> => ({ accepted, read });
@@ -112,6 +113,11 @@ function isBlock(address: string, prefix: number): boolean {
 export const domain: Kind<string> = kind(
   "a domain name",
   (text) => isDomain(text) ? text.toLowerCase() : undefined,
+);
+
+export const selector: Kind<string> = kind(
+  "a selector: labels of letters, digits and hyphens, parted by dots",
+  (text) => isSelector(text) ? text.toLowerCase() : undefined,
 );
 
 export const hostOrAddress: Kind<string> = kind(

@@ -11,6 +11,7 @@ import { format, isAscii } from "./address.ts";
 import type { Offers } from "./offers.ts";
 import { isPositive, type Reply, reply } from "./reply.ts";
 import type { Recipient, Sender } from "./transaction.ts";
+import { unitext, xtext } from "./xtext.ts";
 
 /** A message to be handed over, to some of its recipients. */
 export interface Consignment {
@@ -57,17 +58,26 @@ const tooLarge = (limit: number) =>
 export function* transact(offers: Offers, consignment: Consignment): Transacting {
   const { recipients } = consignment;
   const refusal = refusalBefore(offers, consignment);
-  if (refusal !== undefined) return recipients.map((recipient) => ({ recipient, reply: refusal }));
-  return offers.pipelining
-    ? yield* pipelined(offers, consignment)
-    : yield* oneByOne(offers, consignment);
+  const able = refusal === undefined
+    ? recipients.filter(({ mailbox }) => offers.utf8 || isAscii(format(mailbox)))
+    : [];
+  const rest = { ...consignment, recipients: able };
+  const decisions = able.length === 0
+    ? []
+    : offers.pipelining
+    ? yield* pipelined(offers, rest)
+    : yield* oneByOne(offers, rest);
+  const decided = new Map(decisions.map((decision) => [decision.recipient, decision]));
+  return recipients.map((recipient) =>
+    decided.get(recipient) ?? { recipient, reply: refusal ?? needsUtf8 }
+  );
 }
 
 /** What is known to be in vain is not tried. */
 function refusalBefore(offers: Offers, consignment: Consignment): Reply | undefined {
-  const { sender, size, eightBit } = consignment;
+  const { sender, size, eightBit, utf8Header } = consignment;
   if (sender.requireTls && !offers.requireTls) return needsRequireTls;
-  if (needsUtf8Of(consignment) && !offers.utf8) return needsUtf8;
+  if (!offers.utf8 && (utf8Header || !isAscii(format(sender.mailbox)))) return needsUtf8;
   // To change the octets would break their signature.
   if (eightBit && !offers.eightBit) return needsEightBit;
   return offers.size !== undefined && offers.size > 0 && size > offers.size
@@ -179,18 +189,3 @@ function rcptLine({ dsn, utf8 }: Offers, { mailbox, notify, orcpt }: Recipient):
   }
   return words.join(" ") + "\r\n";
 }
-
-/** RFC 3461 §4. */
-export function xtext(text: string): string {
-  return text.replace(/[^!-*,-<>-~]/g, (c) => `+${hex(c.charCodeAt(0)).padStart(2, "0")}`);
-}
-
-/** RFC 6533 §3: as it is where the server takes UTF-8, else `\x{…}` for each character beyond. */
-function unitext(text: string, asItIs: boolean): string {
-  return text.replace(
-    /[\\+= ]|[^\x20-\x7e]/gu,
-    (c) => asItIs && c > "\x7f" ? c : `\\x{${hex(c.codePointAt(0)!).padStart(2, "0")}}`,
-  );
-}
-
-const hex = (number: number) => number.toString(16).toUpperCase();

@@ -18,6 +18,7 @@ export class Settlements {
   readonly #viewed: boolean;
   readonly #recipient;
   readonly #change;
+  readonly #putBack;
   readonly #left;
   readonly #setAside;
   readonly #addAttempt;
@@ -41,6 +42,9 @@ export class Settlements {
     this.#change = prepare(
       "UPDATE recipient SET state = ?, attempts = attempts + 1, due = ?, lease = NULL, " +
         "last_error = ?, delay_told = max(delay_told, ?) WHERE message = ? AND position = ?",
+    );
+    this.#putBack = prepare(
+      "UPDATE recipient SET due = ?, lease = NULL WHERE message = ? AND position = ?",
     );
     this.#left = prepare(
       "SELECT r.position, r.state, coalesce(m.owner, '') AS owner FROM recipient r " +
@@ -80,9 +84,15 @@ export class Settlements {
     const row = this.#recipient.get(message, position);
     // Swept, since somebody dropped it meanwhile.
     if (row === undefined) return;
-    const { at, outcome } = attempt;
     const before = stateOf(row);
     const isOurs = before === "queued" && row.lease === lease;
+    if (attempt === undefined) {
+      if (!isOurs) return;
+      this.#putBack.run(due, message, position);
+      this.#ledger.due(String(row.domain), due);
+      return;
+    }
+    const { at, outcome } = attempt;
     // What has arrived has arrived, whatever was decided meanwhile.
     if (isOurs || (state === "delivered" && before !== "delivered")) {
       const error = state === "delivered" ? null : outcome.reply;

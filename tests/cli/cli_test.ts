@@ -56,7 +56,7 @@ Deno.test("check shows every setting, its value and where it comes from, but no 
   assert.ok(lines.includes("SMTP_BANNER=Dinopost ready"), stdout);
   assert.ok(lines.includes("SMTP_AUTH_USERS=(not shown)  # environment"), stdout);
   assert.ok(!stdout.includes("canary"), stdout);
-  assert.ok(lines.includes("SMTP_DKIM_PRIVATE_KEY=  # not yet"), stdout);
+  assert.ok(lines.includes("SMTP_DASHBOARD_TOKEN=  # not yet"), stdout);
 });
 
 Deno.test("version, help, and what is neither", async () => {

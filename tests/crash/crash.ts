@@ -1,8 +1,9 @@
 /**
  * Kills the daemon at random moments under load, starts it again on the same spool, and sees
  * that nothing that was acknowledged is lost, altered, or sent again without need. Some of the
- * kills are power failures: the next daemon finds of the disk only what was synced for
- * certain, and of the rest what chance will have.
+ * kills come from the sink, just when it says that it has taken a message. Some are power
+ * failures: the next daemon finds of the disk only what was synced for certain, and of the rest
+ * what chance will have.
  *
  *     deno task test:crash [--kills 50] [--seed N] [--power | --no-power]
  */
@@ -31,7 +32,12 @@ export interface Report {
 }
 
 const CLIENTS = 8;
-/** Of the kills, so many come before the daemon is known to listen. */
+/** Each third kill is the sink's: between its 250 and what the daemon makes of it. */
+const UPON_250_EVERY = 3;
+/** Of those, so many before the 250 is out, and so many later by some milliseconds. */
+const BEFORE_250 = 0.3, LATER = 0.4;
+const LATEST_UPON_250 = 6;
+/** Of the others, so many come before the daemon is known to listen. */
 const DURING_START = 0.2;
 const LONGEST_START = 300;
 /** And of those under load, so many just when a client has read its 250. */
@@ -50,7 +56,8 @@ export async function crash(plan: Plan): Promise<Report> {
   try {
     await Promise.race([trial.run(), deadline.promise]);
   } catch (error) {
-    trial.problems.push(error instanceof Error ? error.message : String(error));
+    const reason = error instanceof Error ? error.message : String(error);
+    trial.problems.push(reason, ...trial.complaints);
   } finally {
     clearTimeout(timer);
     await trial.end();
@@ -72,6 +79,7 @@ class Trial {
   #run: Run | undefined;
   #runs = 0;
   #powerFailures = 0;
+  #strokesDue = 0;
   /** Milliseconds from a start until a message was acknowledged. */
   #slowest = 0;
 
@@ -88,53 +96,88 @@ class Trial {
     }
   }
 
+  /** What the sink had to complain of. */
+  get complaints(): readonly string[] {
+    return this.#sink.complaints;
+  }
+
   async run(): Promise<void> {
     const { kills, powerEvery } = this.#plan;
     const start = performance.now();
     for (let kill = 1; kill <= kills; kill++) {
-      await this.#kill({ power: powerEvery > 0 && kill % powerEvery === 0 });
+      await this.#kill({
+        power: powerEvery > 0 && kill % powerEvery === 0,
+        upon250: kill % UPON_250_EVERY === 0,
+      });
       if (kill % 10 === 0) this.#say(`${kill} kills, ${this.#load.ledger.length} acknowledged`);
     }
     await this.#load.stop();
     await this.#drain();
     await this.#sink.idle();
     const { ledger, surprises } = this.#load;
-    const { receipts } = this.#sink;
+    const { receipts, complaints, tally } = this.#sink;
     const mail = judgeMail(this.#load, receipts);
+    const struck = receipts.filter(({ killed }) => killed !== undefined);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     const megabytes = ledger.reduce((sum, { octets }) => sum + octets, 0) / 2 ** 20;
     const recipients = ledger.reduce((sum, { recipients }) => sum + recipients.length, 0);
     this.figures =
-      `${kills} kills, ${this.#powerFailures} of them power failures; ${ledger.length} messages ` +
-      `of ${Math.round(megabytes)} MiB acknowledged for ${recipients} recipients; ` +
-      `${receipts.length} transactions at the sink, ${mail.repeated} repeated ` +
-      `(at most ${kills * TRANSACTIONS}); first acknowledged within ` +
+      `${kills} kills, ${this.#powerFailures} of them power failures, ${struck.length} by the ` +
+      `sink (${struck.filter(({ killed }) => killed === "before 250").length} before its 250, ` +
+      `${struck.filter((receipt) => mail.repeated.has(receipt)).length} with a repetition); ` +
+      `${ledger.length} messages of ${Math.round(megabytes)} MiB acknowledged for ` +
+      `${recipients} recipients; ${receipts.length} transactions in ${tally.sessions} sessions ` +
+      `at the sink, ${mail.repeated.size} repeated (at most ${kills * TRANSACTIONS}); put off ` +
+      `${tally.putOff} recipients and ${tally.deferred} messages, sessions ended ` +
+      `${tally.ended} with 421 and ${tally.broken} without a word; first acknowledged within ` +
       `${Math.round(this.#slowest)} ms; ${seconds} s, seed ${this.#plan.seed}`;
-    this.problems.push(...surprises, ...mail.problems);
+    this.problems.push(...surprises, ...complaints, ...mail.problems);
+    // A harness that has lost its sting proves nothing.
+    if (this.#strokesDue > 0 && struck.length === 0) this.problems.push("the sink never killed");
     this.problems.push(...await judgeSpool(this.#spools.spool, this.#load));
   }
 
-  async #kill({ power }: { power: boolean }): Promise<void> {
+  async #kill({ power, upon250 }: { power: boolean; upon250: boolean }): Promise<void> {
     const strace = power ? this.#strace : undefined;
     if (strace !== undefined) this.#spools.remember();
     const run = this.#start(strace);
     this.#load.use(run);
-    if (this.#chance.happens(DURING_START)) await pass(this.#chance.between(0, LONGEST_START));
-    else await this.#underLoad(run);
+    if (upon250) await this.#upon250(run);
+    else if (this.#chance.happens(DURING_START)) {
+      await pass(this.#chance.between(0, LONGEST_START));
+    } else await this.#underLoad(run);
     await this.#end(run);
     if (strace === undefined || this.#over) return;
     this.#powerFailures++;
     this.#spools.failPower();
   }
 
-  async #underLoad({ ended }: Run): Promise<void> {
+  /** Some time after the first message was acknowledged. */
+  async #busy({ ended }: Run): Promise<void> {
     const start = performance.now();
     await Promise.race([this.#load.acknowledged(), ended]);
     this.#slowest = Math.max(this.#slowest, performance.now() - start);
     await Promise.race([pass(this.#chance.between(SOONEST, LATEST)), ended]);
+  }
+
+  async #underLoad(run: Run): Promise<void> {
+    await this.#busy(run);
     if (!this.#chance.happens(UPON_REPLY)) return;
     // What was said too early has no time to become true.
-    await Promise.race([this.#load.acknowledged(), pass(LATEST), ended]);
+    await Promise.race([this.#load.acknowledged(), pass(LATEST), run.ended]);
+  }
+
+  async #upon250(run: Run): Promise<void> {
+    await this.#busy(run);
+    this.#strokesDue++;
+    const stroke = this.#sink.strike({
+      run: run.number,
+      moment: this.#chance.happens(BEFORE_250) ? "before 250" : "upon 250",
+      after: this.#chance.happens(LATER) ? this.#chance.between(1, LATEST_UPON_250) : 0,
+      strike: () => run.strike(),
+    });
+    await Promise.race([stroke, pass(LATEST), run.ended]);
+    this.#sink.spare();
   }
 
   #start(strace?: string): Run {
@@ -166,9 +209,7 @@ class Trial {
   /** Until its queue is empty. */
   async #drain(): Promise<void> {
     const run = this.#start();
-    await run.ready;
-    // What was put off, or is under way, is asked for again.
-    while (JSON.parse(await run.ask("requeue")).queued > 0) await this.#sink.idle();
+    await run.drained(this.#sink);
     const { code } = await run.stop();
     if (code !== 0) this.problems.push(`the last daemon ended with ${code}`);
     this.#listen(run);

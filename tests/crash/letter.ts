@@ -26,7 +26,8 @@ export function letterOf(key: string, chance: Chance, size = sizeOf(chance)): Le
   );
   const lines = Math.ceil(size / LINE);
   const from = chance.between(0, SUPPLY.length / LINE - lines);
-  const own = new TextEncoder().encode(`This is ${key}.\r\n`);
+  // What would end it, were dots not doubled on the way (RFC 5321 §4.5.2).
+  const own = new TextEncoder().encode(`This is ${key}.\r\n.\r\n..\r\n`);
   const body = joined(own, SUPPLY.subarray(from * LINE, (from + lines) * LINE));
   const sum = sumOf(body);
   const header = new TextEncoder().encode(
@@ -60,7 +61,7 @@ export function examine(octets: Uint8Array): Examined {
   return { key, sum, whole: end >= 0 && key !== undefined && said === sum };
 }
 
-function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
@@ -74,12 +75,12 @@ function sumOf(octets: Uint8Array): string {
   return createHash("sha256").update(octets).digest("hex");
 }
 
-/** Whole lines, none of which begins with a dot. */
+/** Whole lines, some of which begin with a dot. */
 function supply(): Uint8Array {
   const octets = new Uint8Array(LINE * 2 * Math.ceil(LARGEST / LINE));
   for (let i = 0; i < octets.length; i++) octets[i] = 33 + (Math.imul(i, 2654435761) >>> 13) % 90;
   for (let i = 0; i < octets.length; i += LINE) {
-    octets[i] = "x".charCodeAt(0);
+    octets[i] = (i / LINE % 16 === 0 ? "." : "x").charCodeAt(0);
     octets.set([13, 10], i + LINE - 2);
   }
   return octets;

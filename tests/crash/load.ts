@@ -8,7 +8,7 @@
 
 import { Client } from "../fakes/client.ts";
 import type { Chance } from "./chance.ts";
-import { type Letter, letterOf } from "./letter.ts";
+import { joined, type Letter, letterOf } from "./letter.ts";
 import type { Run } from "./run.ts";
 import type { Sink } from "./sink.ts";
 
@@ -95,31 +95,53 @@ export class Load {
   }
 
   /** Whether it has been acknowledged. */
-  async #send(client: Client, { key, recipients, octets, sum }: Letter): Promise<boolean> {
+  async #send(client: Client, letter: Letter): Promise<boolean> {
+    const { key, recipients, octets, sum } = letter;
     this.sums.set(key, sum);
-    const commands = ["MAIL FROM:<sender@local.example>"]
-      .concat(recipients.map((address) => `RCPT TO:<${address}>`), "DATA");
-    await client.send(commands.map((command) => `${command}\r\n`).join(""));
-    for (const command of commands) {
-      const wanted = command === "DATA" ? "354" : "250";
-      if (!this.#is(wanted, await client.reply())) return false;
+    const answer = await handIn(client, letter);
+    if ("refusal" in answer) {
+      // Nothing at all is what a killed daemon answers.
+      const { refusal } = answer;
+      if (refusal !== "") this.surprises.push(`answered ${JSON.stringify(refusal)}`);
+      return false;
     }
-    await client.send(octets);
-    await client.send(".\r\n");
-    const reply = await client.reply();
-    if (!this.#is("250", reply)) return false;
-    const [, id] = /^250 2\.0\.0 .* ([0-9a-z]{20})$/.exec(reply)!;
-    this.ledger.push({ key, id, recipients, octets: octets.length });
+    this.ledger.push({ key, id: answer.id, recipients, octets: octets.length });
     this.#accepted += recipients.length;
     this.#next.resolve();
     this.#next = Promise.withResolvers();
     return true;
   }
+}
 
-  #is(wanted: string, reply: string): boolean {
-    if (reply.startsWith(wanted)) return true;
-    // Nothing at all is what a killed daemon answers.
-    if (reply !== "") this.surprises.push(`answered ${JSON.stringify(reply)}`);
-    return false;
+/** Gives a daemon one message: what it calls it, or the reply that is not as it should be. */
+export async function handIn(
+  client: Client,
+  { recipients, octets }: Pick<Letter, "recipients" | "octets">,
+): Promise<{ readonly id: string } | { readonly refusal: string }> {
+  const commands = ["MAIL FROM:<sender@local.example>"]
+    .concat(recipients.map((address) => `RCPT TO:<${address}>`), "DATA");
+  await client.send(commands.map((command) => `${command}\r\n`).join(""));
+  for (const command of commands) {
+    const reply = await client.reply();
+    if (!reply.startsWith(command === "DATA" ? "354" : "250")) return { refusal: reply };
   }
+  await client.send(stuffed(octets));
+  await client.send(".\r\n");
+  const reply = await client.reply();
+  const id = /^250 2\.0\.0 .* ([0-9a-z]{20})$/.exec(reply)?.[1];
+  return id === undefined ? { refusal: reply } : { id };
+}
+
+const LF = 10, DOT = 46;
+
+/** A dot before each that begins a line (RFC 5321 §4.5.2). */
+function stuffed(octets: Uint8Array): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  let from = 0;
+  for (let at = octets.indexOf(LF); at >= 0; at = octets.indexOf(LF, at + 1)) {
+    if (octets[at + 1] !== DOT) continue;
+    pieces.push(octets.subarray(from, at + 2));
+    from = at + 1;
+  }
+  return joined(...pieces, octets.subarray(from));
 }

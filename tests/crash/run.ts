@@ -93,15 +93,19 @@ export class Run {
     return this.#lines.shift()!;
   }
 
+  /** Kills it in this moment; whether it was there. */
+  strike(): boolean {
+    // The recorder itself lives on: it writes down what there was to the last.
+    const pids = this.#isRecorded ? daemonsOf(this.#process.pid) : [this.#process.pid];
+    return pids.filter(killOne).length > 0;
+  }
+
   /** At once; resolves when it has ended, and its record is whole. */
   async kill(): Promise<Deno.CommandStatus> {
     let over = false;
     void this.ended.then(() => over = true);
     while (!over) {
-      // The recorder itself lives on: it writes down what there was to the last.
-      for (const pid of this.#isRecorded ? daemonsOf(this.#process.pid) : [this.#process.pid]) {
-        killOne(pid);
-      }
+      this.strike();
       // In its first moments the recorder has no daemon yet.
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, 20);
@@ -110,6 +114,15 @@ export class Run {
     }
     await this.#orders.abort().catch(() => {});
     return await this.ended;
+  }
+
+  /**
+   * Resolves when its queue is empty. What was put off is asked for again, for as long as it
+   * takes.
+   */
+  async drained(sink: { idle(): Promise<void> }): Promise<void> {
+    await this.ready;
+    while (JSON.parse(await this.ask("requeue")).queued > 0) await sink.idle();
   }
 
   /** In good order. */
@@ -131,11 +144,13 @@ function daemonsOf(pid: number): number[] {
   }
 }
 
-function killOne(pid: number): void {
+function killOne(pid: number): boolean {
   try {
     Deno.kill(pid, "SIGKILL");
+    return true;
   } catch {
     // It has ended already.
+    return false;
   }
 }
 

@@ -1,46 +1,42 @@
 /**
- * Where the mail of the daemon goes: takes it over connections of its own kind, one for each
- * transaction, and remembers what it has taken. Some recipients it puts off, by chance.
+ * Where the mail of the daemon goes: takes it as a server of others would (`session.ts`), and
+ * remembers what it has taken. It kills the daemon where it is told to.
  *
- * The daemon sends a line of JSON, a `Handover`, and the octets of the message; it is answered
- * by a line with `1` for each recipient that was taken and `0` for each that was put off.
- * What breaks off before the last octet has not been taken.
+ * What breaks off before the last dot has not been taken.
  */
 
 import type { Chance } from "./chance.ts";
-import { examine } from "./letter.ts";
+import { type Moment, type Receipt, Session, type Surroundings, type Tally } from "./session.ts";
 
-export interface Handover {
-  /** Which start of the daemon. */
+export interface Stroke {
+  readonly moment: Moment;
   readonly run: number;
-  readonly size: number;
-  readonly recipients: readonly string[];
+  /** Milliseconds behind the moment. */
+  readonly after?: number;
+  /** Whether there was a daemon to be killed. */
+  strike(): boolean;
 }
 
-/** A message that the sink has taken for some of its recipients. */
-export interface Receipt {
-  readonly run: number;
-  readonly key: string | undefined;
-  readonly sum: string;
-  readonly recipients: readonly string[];
-}
-
-const PUT_OFF = 0.1;
-/** Milliseconds until it answers: meanwhile the daemon may be killed. */
-const SLOWEST = 30;
-
-export class Sink implements AsyncDisposable {
+export class Sink implements AsyncDisposable, Surroundings {
   readonly receipts: Receipt[] = [];
   /** Recipients, in all of them. */
   taken = 0;
-  readonly #chance: Chance;
+  readonly tally: Tally = { sessions: 0, putOff: 0, deferred: 0, ended: 0, broken: 0 };
+  /** What the daemon must not have said. */
+  readonly complaints: string[] = [];
+  readonly chance: Chance;
+  readonly isCalm: boolean;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #open = new Set<Promise<void>>();
+  readonly #open = new Map<Deno.Conn, Promise<void>>();
   readonly #accepting: Promise<void>;
+  readonly #underway = new Set<Promise<void>>();
+  #stroke: Stroke & { done(): void } | undefined;
   #progress = Promise.withResolvers<void>();
 
-  constructor(chance: Chance) {
-    this.#chance = chance;
+  /** One that is calm takes everything. */
+  constructor(chance: Chance, { isCalm = false } = {}) {
+    this.chance = chance;
+    this.isCalm = isCalm;
     this.#accepting = this.#accept();
   }
 
@@ -55,71 +51,71 @@ export class Sink implements AsyncDisposable {
 
   /** Resolves when no transaction is under way. */
   async idle(): Promise<void> {
-    while (this.#open.size > 0) await Promise.all(this.#open);
+    while (this.#underway.size > 0) await Promise.all(this.#underway);
   }
 
-  async #accept(): Promise<void> {
-    for await (const connection of this.#listener) {
-      const work = this.#serve(connection).finally(() => this.#open.delete(work));
-      this.#open.add(work);
-    }
+  /** At the next message that comes so far; resolves when it was done. Replaces the one before. */
+  strike(stroke: Stroke): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#stroke = { ...stroke, done: resolve };
+    return promise;
   }
 
-  async #serve(connection: Deno.TcpConn): Promise<void> {
-    try {
-      const { run, recipients, octets } = await received(connection);
-      const isTaken = recipients.map(() => !this.#chance.happens(PUT_OFF));
-      const { key, sum } = examine(octets);
-      this.#take({ run, key, sum, recipients: recipients.filter((_, i) => isTaken[i]) });
-      const wait = this.#chance.between(0, SLOWEST);
-      await new Promise((resolve) => setTimeout(resolve, wait));
-      const answer = isTaken.map((is) => is ? "1" : "0").join("") + "\n";
-      await connection.write(new TextEncoder().encode(answer));
-    } catch {
-      // The daemon was killed.
-    } finally {
-      connection.close();
-    }
+  /** What has not been done by now shall not be. */
+  spare(): void {
+    this.#stroke = undefined;
   }
 
-  #take(receipt: Receipt): void {
+  async reach(moment: Moment, run: number): Promise<boolean> {
+    const stroke = this.#stroke;
+    if (stroke?.moment !== moment || stroke.run !== run) return false;
+    this.#stroke = undefined;
+    const { after = 0 } = stroke;
+    if (after > 0) await new Promise((resolve) => setTimeout(resolve, after));
+    const isStruck = stroke.strike();
+    stroke.done();
+    return isStruck;
+  }
+
+  begin(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#underway.add(promise);
+    return () => {
+      this.#underway.delete(promise);
+      resolve();
+    };
+  }
+
+  take(receipt: Receipt): void {
     this.receipts.push(receipt);
     this.taken += receipt.recipients.length;
     this.#progress.resolve();
     this.#progress = Promise.withResolvers();
   }
 
+  complain(of: string): void {
+    this.complaints.push(of);
+  }
+
+  async #accept(): Promise<void> {
+    for await (const connection of this.#listener) {
+      connection.setNoDelay(true);
+      const work = new Session(connection, this).serve()
+        .catch((error) => this.complain(String(error)))
+        .finally(() => this.#close(connection));
+      this.#open.set(connection, work);
+    }
+  }
+
+  #close(connection: Deno.Conn): void {
+    if (this.#open.delete(connection)) connection.close();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     await this.#accepting;
-    await this.idle();
+    const sessions = [...this.#open.values()];
+    for (const connection of [...this.#open.keys()]) this.#close(connection);
+    await Promise.all(sessions);
   }
-}
-
-const LF = 10;
-const MOST_FIRST = 64 * 1024;
-
-async function received(
-  connection: Deno.TcpConn,
-): Promise<Handover & { readonly octets: Uint8Array }> {
-  const first = new Uint8Array(MOST_FIRST);
-  let have = 0;
-  let end = -1;
-  while (end < 0) {
-    have += await count(connection.read(first.subarray(have)));
-    end = first.subarray(0, have).indexOf(LF);
-  }
-  const handover: Handover = JSON.parse(new TextDecoder().decode(first.subarray(0, end)));
-  const octets = new Uint8Array(handover.size);
-  octets.set(first.subarray(end + 1, have));
-  for (let at = have - end - 1; at < octets.length;) {
-    at += await count(connection.read(octets.subarray(at)));
-  }
-  return { ...handover, octets };
-}
-
-async function count(reading: Promise<number | null>): Promise<number> {
-  const octets = await reading;
-  if (octets === null) throw new Error("it broke off");
-  return octets;
 }

@@ -10,7 +10,7 @@ import { TRANSACTIONS } from "./daemon.ts";
 import { StoreHere } from "./here.ts";
 import { examine } from "./letter.ts";
 import type { Acknowledged, Load } from "./load.ts";
-import type { Receipt } from "./sink.ts";
+import type { Receipt } from "./session.ts";
 
 /** A minute of its time is some milliseconds of ours. */
 const HASTE = 1000;
@@ -26,7 +26,7 @@ const hasty: Clock = {
 export function judgeMail(
   { ledger, sums }: Pick<Load, "ledger" | "sums">,
   receipts: readonly Receipt[],
-): { problems: string[]; repeated: number } {
+): { problems: string[]; repeated: ReadonlySet<Receipt> } {
   const problems: string[] = [];
   const received = new Map<string, Receipt[]>();
   for (const receipt of receipts) {
@@ -39,7 +39,9 @@ export function judgeMail(
   }
   for (const { key, recipients } of ledger) {
     for (const recipient of recipients) {
-      if (!received.has(`${key} ${recipient}`)) {
+      const times = received.get(`${key} ${recipient}`) ?? [];
+      // The daemon cannot have known that it was taken.
+      if (times.every(({ killed }) => killed === "before 250")) {
         problems.push(`${key} was acknowledged, and is lost for ${recipient}`);
       }
     }
@@ -52,14 +54,12 @@ export function judgeMail(
       repeated.set(run, (repeated.get(run) ?? new Set()).add(receipt));
     }
   }
-  let sum = 0;
   for (const [run, { size }] of repeated) {
-    sum += size;
     if (size > TRANSACTIONS) {
       problems.push(`daemon ${run}: ${size} transactions were repeated, of ${TRANSACTIONS}`);
     }
   }
-  return { problems, repeated: sum };
+  return { problems, repeated: new Set([...repeated.values()].flatMap((each) => [...each])) };
 }
 
 /** Ends what only time ends, and then looks at all there is. */

@@ -32,6 +32,8 @@ export interface Leaf {
   readonly algorithm?: "ECDSA" | "RSA";
   readonly from?: number;
   readonly until?: number;
+  /** What the key may be used for, and nothing else. */
+  readonly usage?: "serverAuth" | "clientAuth";
 }
 
 export class Authority {
@@ -72,35 +74,49 @@ export class Authority {
   }
 
   /** A certificate for the server on this machine. */
-  async certify(leaf: Leaf = {}): Promise<KeyPair> {
-    const { names = ["localhost"], algorithm = "ECDSA" } = leaf;
-    const keys = await crypto.subtle.generateKey(algorithm === "RSA" ? RSA : ECDSA, true, [
-      "sign",
-      "verify",
-    ]) as CryptoKeyPair;
-    const extensions: Extension[] = [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-      new SubjectAlternativeNameExtension([
-        ...names.map((value) => ({ type: "dns" as const, value })),
-        { type: "ip", value: "127.0.0.1" },
-      ]),
-      await AuthorityKeyIdentifierExtension.create(this.#keys.publicKey),
-    ];
-    const certificate = await X509CertificateGenerator.create({
-      serialNumber: (++this.#issued).toString(16).padStart(2, "0"),
-      subject: [{ CN: [names[0]] }],
-      issuer: this.#name,
-      ...validity(leaf),
-      signingAlgorithm: ECDSA,
-      publicKey: keys.publicKey,
-      signingKey: this.#keys.privateKey,
-      extensions,
-    });
-    const key = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
-    return { cert: certificate.toString("pem"), key: PemConverter.encode(key, "PRIVATE KEY") };
+  certify(leaf: Leaf = {}): Promise<KeyPair> {
+    return issue(leaf, (++this.#issued).toString(16).padStart(2, "0"), this.#name, this.#keys);
   }
+}
+
+/** For the same server, on nobody's word but its own. */
+export const selfSigned = (): Promise<KeyPair> => issue({}, "01");
+
+/** Signed by its own key where there is no authority. */
+async function issue(
+  leaf: Leaf,
+  serialNumber: string,
+  authority?: string,
+  above?: CryptoKeyPair,
+): Promise<KeyPair> {
+  const { names = ["localhost"], algorithm = "ECDSA", usage = "serverAuth" } = leaf;
+  const keys = await crypto.subtle.generateKey(algorithm === "RSA" ? RSA : ECDSA, true, [
+    "sign",
+    "verify",
+  ]) as CryptoKeyPair;
+  const signing = above ?? keys;
+  const extensions: Extension[] = [
+    new BasicConstraintsExtension(false, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+    new ExtendedKeyUsageExtension([ExtendedKeyUsage[usage]]),
+    new SubjectAlternativeNameExtension([
+      ...names.map((value) => ({ type: "dns" as const, value })),
+      { type: "ip", value: "127.0.0.1" },
+    ]),
+    await AuthorityKeyIdentifierExtension.create(signing.publicKey),
+  ];
+  const certificate = await X509CertificateGenerator.create({
+    serialNumber,
+    subject: [{ CN: [names[0]] }],
+    issuer: authority ?? [{ CN: [names[0]] }],
+    ...validity(leaf),
+    signingAlgorithm: ECDSA,
+    publicKey: keys.publicKey,
+    signingKey: signing.privateKey,
+    extensions,
+  });
+  const key = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
+  return { cert: certificate.toString("pem"), key: PemConverter.encode(key, "PRIVATE KEY") };
 }
 
 function validity({ from = Date.now() - DAY, until = Date.now() + 90 * DAY }: Leaf) {

@@ -12,6 +12,11 @@ export function environmentOf(
     processors: 4,
     hostname: () => hostname,
     readText: (path) => files[path] ?? { missing: true, reason: "no such file" },
+    namesIn(folder) {
+      const inside = Object.keys(files).filter((path) => path.startsWith(`${folder}/`));
+      const names = inside.map((path) => path.slice(folder.length + 1).split("/")[0]);
+      return names.length === 0 ? { reason: "no such file" } : [...new Set(names)];
+    },
     faultOf: () => undefined,
   };
 }

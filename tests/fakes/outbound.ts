@@ -71,10 +71,20 @@ const SHORT = "Subject: x\r\n\r\nx\r\n";
 
 /** The outcomes, in words. */
 export async function deliver(outbound: Outbound, claim: Claim, content = SHORT) {
-  return (await outcomes(outbound, claim, content)).map(inWords);
+  return (await delivered(outbound, claim, content)).map((outcome) =>
+    outcome === undefined ? "not tried" : inWords(outcome)
+  );
 }
 
+/** All of them were tried. */
 export async function outcomes(outbound: Outbound, claim: Claim, content = SHORT) {
+  return (await delivered(outbound, claim, content)).map((outcome) => {
+    if (outcome === undefined) throw new Error("somebody was not tried");
+    return outcome;
+  });
+}
+
+async function delivered(outbound: Outbound, claim: Claim, content: string) {
   const octets = new TextEncoder().encode(content);
   return await outbound.deliver(
     claim,

@@ -47,7 +47,7 @@ async function deliver(test: TestStore): Promise<number> {
   const dispatcher = new Dispatcher({
     store,
     delivery,
-    notices: () => [],
+    notices: () => Promise.resolve([]),
     clock,
     random,
     log: () => {},

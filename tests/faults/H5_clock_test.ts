@@ -54,7 +54,7 @@ class Queue implements AsyncDisposable {
     this.#dispatcher = new Dispatcher({
       store: test.store,
       delivery: this.delivery,
-      notices: () => [],
+      notices: () => Promise.resolve([]),
       clock,
       random: { fill: (octets) => octets.fill(0) },
       log,

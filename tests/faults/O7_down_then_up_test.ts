@@ -54,7 +54,7 @@ Deno.test("O7 down for hours, then up: spread by chance, met by one, then by mor
   const dispatcher = new Dispatcher({
     store,
     delivery,
-    notices: () => [],
+    notices: () => Promise.resolve([]),
     clock,
     random,
     log: () => {},

@@ -43,11 +43,11 @@ Deno.test("P2 no bare CR or LF is ever sent, whatever a message has, and the res
       assert.doesNotMatch(seen, BARE);
       if (BARE.test(text)) {
         refused++;
-        assert.deepEqual([outcome.kind, outcome.status], ["failed", "5.6.0"]);
+        assert.deepEqual([outcome?.kind, outcome?.status], ["failed", "5.6.0"]);
         assert.ok(!seen.includes("Subject: x"));
       } else {
         delivered++;
-        assert.equal(outcome.kind, "delivered", outcome.reply);
+        assert.equal(outcome?.kind, "delivered", outcome?.reply);
         const data = seen.slice(seen.indexOf("DATA\r\n") + 6, seen.lastIndexOf(".\r\n"));
         const whole = text.endsWith("\r\n") ? text : `${text}\r\n`;
         assert.equal(data.replace(/^\.(?=.)/gms, ""), whole);

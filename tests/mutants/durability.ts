@@ -2,6 +2,8 @@
 
 import { fault, type Mutant } from "./mutant.ts";
 
+const killedUpon250 = fault("D9_killed_upon_250");
+
 export const durability: readonly Mutant[] = [
   {
     row: "D1",
@@ -187,6 +189,49 @@ export const durability: readonly Mutant[] = [
       "    for (const { position } of group) this.#lease.run(lease, lease, message, position);\n",
     put: "",
     tests: fault("D1_kill"),
+  },
+  {
+    row: "D9",
+    what: "a message is written down as delivered, and then handed over",
+    file: "src/queue/dispatcher.ts",
+    find:
+      "      const outcomes = await delivery.deliver(claim, () => store.content(claim.message), signal);\n",
+    put: `
+      const content = await store.content(claim.message);
+      const attempt = { at: clock.now(), outcome: { kind: "delivered", reply: "250" } };
+      const recipients = claim.recipients.map(({ position }) => {
+        return { position, attempt, state: "delivered" };
+      });
+      await store.settle({ ...claim, recipients, generated: [] });
+      const outcomes = await delivery.deliver(claim, async () => content, signal);
+`,
+    tests: killedUpon250,
+  },
+  {
+    row: "D9",
+    what: "what was delivered is never written down",
+    file: "src/queue/dispatcher.ts",
+    find: "        return await store.settle({ message, lease, recipients, generated });\n",
+    put: "        return;\n",
+    tests: killedUpon250,
+  },
+  {
+    row: "D9",
+    what: "nobody waits for what the remote says of the content",
+    file: "src/outbound/connection.ts",
+    find: `        replies.push(await this.#reply("end of DATA"));\n`,
+    put: `        void this.#reply("end of DATA").catch(() => {});
+        replies.push({ code: 250, lines: [] });
+`,
+    tests: killedUpon250,
+  },
+  {
+    row: "D9",
+    what: "what was under way when the daemon died waits for its lease",
+    file: "src/store/claim.ts",
+    find: "    if (domains.length > 0) this.#endLeases.run(time);\n",
+    put: "",
+    tests: killedUpon250,
   },
   {
     row: "D6",

@@ -42,10 +42,26 @@ export const outbound: readonly Mutant[] = [
   },
   {
     row: "T4",
+    what: "a certificate that must be valid is only doubted",
+    file: "src/deno/outward.ts",
+    find: "if (!verified) return",
+    put: "if (true) return",
+    tests: ["tests/outbound/s_server_test.ts"],
+  },
+  {
+    row: "T4",
     what: "what fails to shake hands gets the mail in plain text",
     file: "src/outbound/outbound.ts",
-    find: `command === "STARTTLS" && target.policy === "opportunistic"`,
-    put: `command === "STARTTLS"`,
+    find: `command !== "STARTTLS" || !maySpeakPlainly(target)`,
+    put: `command !== "STARTTLS"`,
+    tests: tls,
+  },
+  {
+    row: "B18",
+    what: "a password goes out in the clear where a handshake was broken",
+    file: "src/outbound/outbound.ts",
+    find: " && credentials === undefined",
+    put: "",
     tests: tls,
   },
   {

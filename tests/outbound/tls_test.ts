@@ -145,6 +145,32 @@ Deno.test("B19 a relay is logged in to, by the best way that it offers, under TL
   }
 });
 
+Deno.test("B18 a password is not given in the clear where a handshake was broken", async () => {
+  const { outward } = world;
+  await using remote = new Remote(async (talk) => {
+    await talk.say("220 remote\r\n");
+    for (let line; (line = await talk.line()) !== undefined;) {
+      if (line === "STARTTLS") return await talk.say("220 go\r\n");
+      await talk.say("250-remote\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n");
+    }
+  });
+  const outbound = outboundTo(remote.port, {
+    policy: "opportunistic",
+    addresses: ["192.0.2.1"],
+    relay: { credentials: { user: "alice", password: "canary" } },
+    world: {
+      outward: {
+        ...outward,
+        dial: (to, signal) => outward.dial({ ...to, hostname: "127.0.0.1" }, signal),
+      },
+    },
+  });
+  const [outcome] = await deliver(outbound, claimOf(["b"]));
+  outbound.close();
+  assert.match(outcome, /^deferred session STARTTLS: 4\.7\.5 no TLS/);
+  assert.ok(!remote.lines.some((line) => line.startsWith("AUTH")), remote.lines.join("\n"));
+});
+
 Deno.test("B19 a login that is refused defers, and a password is in no word of it", async () => {
   await using remote = new Remote((talk) =>
     talk.serve({ EHLO: "250-remote\r\n250 AUTH PLAIN\r\n", AUTH: "535 5.7.8 no\r\n" })

@@ -38,7 +38,7 @@ class Queue implements AsyncDisposable {
     const dispatcher = new Dispatcher({
       store: test.store,
       delivery,
-      notices: () => [],
+      notices: () => Promise.resolve([]),
       clock,
       random: { fill: (octets) => octets.fill(0) },
       log: (_level, event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
@@ -183,7 +183,7 @@ Deno.test("a failure has its sender told, in the same transaction", async () => 
     sender.mailbox === null ? delivered : failed
   );
   const bounce = entryOf({ from: "", to: ["alice@example.com"] }, { origin: "generated" });
-  await using queue = await Queue.start(delivery, { notices: () => [bounce] });
+  await using queue = await Queue.start(delivery, { notices: () => Promise.resolve([bounce]) });
   await queue.store.commit(entryOf());
   await delivery.until((tried) => tried.length === 2);
   await queue.idle();
@@ -197,9 +197,7 @@ Deno.test("a failure has its sender told, in the same transaction", async () => 
 Deno.test("a notice that cannot be made is no reason to send again", async () => {
   const delivery = new ScriptedDelivery(() => failed);
   await using queue = await Queue.start(delivery, {
-    notices: () => {
-      throw new Error("no notice");
-    },
+    notices: () => Promise.reject(new Error("no notice")),
   });
   await queue.store.commit(entryOf());
   await delivery.until((tried) => tried.length === 1);

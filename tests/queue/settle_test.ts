@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type Moment, settle, settleFault } from "../../src/queue/settle.ts";
 import type { Claim, ClaimedRecipient } from "../../src/ports/store.ts";
-import type { Sender } from "../../src/smtp/transaction.ts";
+import type { Notify, Sender } from "../../src/smtp/transaction.ts";
 import { deferred, delivered, failed } from "../fakes/outcomes.ts";
 
 const HOUR = 3_600_000;
@@ -62,8 +62,8 @@ Deno.test("the last attempt is made when the lifetime is over, and then it has f
   assert.deepEqual([late.recipients[0].state, late.recipients[0].due], ["queued", 5 * DAY]);
   const over = settle(claimOf([{ attempts: 81 }]), [deferred], patience, at(5 * DAY));
   const [{ state, attempt, bounced }] = over.recipients;
-  assert.deepEqual([state, bounced, attempt.outcome.status], ["failed", true, "4.4.7"]);
-  assert.match(attempt.outcome.reply, /^gave up: 451 4\.3\.0 later$/);
+  assert.deepEqual([state, bounced, attempt?.outcome.status], ["failed", true, "4.4.7"]);
+  assert.match(attempt!.outcome.reply, /^gave up: 451 4\.3\.0 later$/);
   assert.equal(over.failures[0].outcome.kind, "failed");
   const arrived = settle(claimOf(), [delivered], patience, at(6 * DAY));
   assert.equal(arrived.recipients[0].state, "delivered");
@@ -102,10 +102,26 @@ Deno.test("the null sender, and who wants to hear nothing, is told of no failure
   assert.equal(bounced({}, { sender: { ...sender, mailbox: null } }), false);
 });
 
+Deno.test("D9 who was not tried is due at once, and has no attempt to show", () => {
+  const { recipients } = settle(claimOf([{}, {}]), [delivered, undefined], patience, at(7));
+  assert.deepEqual(recipients[1], { position: 1, state: "queued", due: 7 });
+});
+
+Deno.test("RFC 3461 §5.2.2 success is told where it was wished, and nobody else will", () => {
+  const relayed = (notify: Notify[] | undefined, confirms: boolean, from = sender) =>
+    settle(claimOf([{ notify }], { sender: from }), [{ ...delivered, confirms }], patience, at(0))
+      .relayed.length;
+  assert.equal(relayed(["SUCCESS"], false), 1);
+  assert.equal(relayed(["SUCCESS"], true), 0);
+  assert.equal(relayed(["FAILURE"], false), 0);
+  assert.equal(relayed(undefined, false), 0);
+  assert.equal(relayed(["SUCCESS"], false, { ...sender, mailbox: null }), 0);
+});
+
 Deno.test("O9 what breaks the code that handles it is held after three tries", () => {
   const states = [0, 1, 2].map((attempts) => {
     const [recipient] = settleFault(claimOf([{ attempts }]), "TypeError: x", at(0)).recipients;
-    assert.match(recipient.attempt.outcome.reply, /internal error: TypeError: x/);
+    assert.match(recipient.attempt!.outcome.reply, /internal error: TypeError: x/);
     return recipient.state;
   });
   assert.deepEqual(states, ["queued", "queued", "held"]);

@@ -155,6 +155,61 @@ Deno.test("an attempt is shown with how it was protected, and what was doubted",
   }
 });
 
+Deno.test("RFC 3461 what a sender wants to be told goes on, where that is offered", async () => {
+  for (
+    const [offers, mail, rcpt] of [
+      [
+        "250-remote\r\n250 DSN\r\n",
+        " RET=HDRS ENVID=x+2By",
+        " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@d.example",
+      ],
+      ["250 remote\r\n", "", ""],
+    ]
+  ) {
+    await using remote = new Remote((talk) => talk.serve({ EHLO: offers }));
+    await using daemon = await Daemon.start({
+      settings: { ...RELAY, SMTP_RELAY_URL: `smtp://127.0.0.1:${remote.port}` },
+    });
+    using client = await Client.greeted(daemon.port);
+    await client.ask("EHLO client.example");
+    for (
+      const line of [
+        "MAIL FROM:<a@example.com> RET=HDRS ENVID=x+2By",
+        "RCPT TO:<b@d.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@d.example",
+      ]
+    ) assert.match(await client.ask(line), /^250 /);
+    await client.ask("DATA");
+    assert.match(await client.ask("Subject: x\r\n\r\nx\r\n."), /^250 /);
+    await daemon.says(/message delivered /);
+    assert.deepEqual(remote.lines.slice(1, 3), [
+      `MAIL FROM:<a@example.com>${mail}`,
+      `RCPT TO:<b@d.example>${rcpt}`,
+    ]);
+  }
+});
+
+Deno.test("D9 whom a server has no room for goes at once, with a transaction of its own", async () => {
+  let rcpts = 0;
+  await using remote = new Remote(async (talk) => {
+    await talk.say("220 remote\r\n");
+    for (let line; (line = await talk.line()) !== undefined;) {
+      if (line.startsWith("MAIL")) rcpts = 0;
+      const isFull = line.startsWith("RCPT") && ++rcpts > 2;
+      await talk.say(isFull ? "452 4.5.3 two\r\n" : line === "DATA" ? "354 go\r\n" : "250 OK\r\n");
+      if (line !== "DATA") continue;
+      await talk.content();
+      await talk.say("250 taken\r\n");
+    }
+  });
+  await using daemon = await Daemon.start({
+    settings: { ...RELAY, SMTP_RELAY_URL: `smtp://127.0.0.1:${remote.port}` },
+  });
+  const id = await send(daemon.port, ["b", "c", "d", "e", "f"].map((name) => `${name}@d.example`));
+  const told = `message delivered id=${id} domain=d.example recipients=`;
+  await daemon.says(new RegExp(`${told}2[^]*${told}2[^]*${told}1`));
+  assert.equal(remote.lines.filter((line) => line.startsWith("MAIL")).length, 3);
+});
+
 Deno.test("capture mode sends nothing, whatever the settings name", async () => {
   await using remote = new Remote((talk) => talk.serve());
   await using daemon = await Daemon.start({

@@ -129,6 +129,13 @@ Deno.test("what is in vain is not tried: size, 8-bit octets, UTF-8, REQUIRETLS",
   assert.equal(decide({}, { sender: requireTls }), "5.7.30");
 });
 
+Deno.test("B22 who cannot be named to a server without SMTPUTF8 fails alone", () => {
+  const to = consignment(["böb@x.example", "c@x.example"]);
+  const { said, decided } = run({ ...ALL, utf8: false }, to, ["250 OK", "250 OK", "354", "250 OK"]);
+  assert.deepEqual(decided, ["böb 550 undefined", "c 250 end of DATA"]);
+  assert.ok(!said[0].includes("b\u00f6b"));
+});
+
 Deno.test("parameters are given where they are offered, and only there", () => {
   const given = consignment([], {
     sender: {

@@ -1,0 +1,28 @@
+/** Fields of a header, written. */
+
+const LINE = 78;
+/** RFC 5322 §2.1.1 has 998 in a line; longer words are cut. */
+const LONGEST_WORD = 900;
+
+// deno-lint-ignore no-control-regex -- control characters are what must not pass
+const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
+
+/**
+ * A field of these words, on as many lines as it takes (RFC 5322 §2.2.3): whatever they hold,
+ * none of them ends it.
+ */
+export function folded(name: string, words: readonly string[]): string {
+  let field = name;
+  let line = name.length;
+  for (const word of words.flatMap(piecesOf)) {
+    const fits = line + 1 + word.length <= LINE;
+    field += (fits ? " " : "\r\n ") + word.replace(CONTROLS, "?");
+    line = (fits ? line : 0) + 1 + word.length;
+  }
+  return field + "\r\n";
+}
+
+function piecesOf(word: string): string[] {
+  if (word.length <= LONGEST_WORD) return [word];
+  return word.match(new RegExp(`[^]{1,${LONGEST_WORD}}`, "gu")) ?? [];
+}

@@ -1,0 +1,37 @@
+/** Tells senders what became of their mail, by messages that go the way of all mail. */
+
+import { entryOf } from "./intake.ts";
+import { bounceOf, type ReportKind } from "./mail/bounce.ts";
+import { CHANCE, newId, timeOf } from "./mail/id.ts";
+import type { Clock, Log, Random } from "./ports.ts";
+import type { Notices } from "./queue/dispatcher.ts";
+
+/** One message for all failures of an attempt, one for all delays. */
+export function notices(
+  hostname: string,
+  { clock, random, log }: { clock: Clock; random: Random; log: Log },
+): Notices {
+  return async ({ id: about, sender }, { failures, delays, relayed, until }, content) => {
+    const { mailbox } = sender;
+    if (mailbox === null) return [];
+    // What cannot be read any more is told of all the same.
+    const original = await content().catch(() => undefined);
+    const reports = { failed: failures, delayed: delays, relayed };
+    return Object.entries(reports).filter(([, { length }]) => length > 0).map(([kind, told]) => {
+      const chance = new Uint8Array(CHANCE);
+      random.fill(chance);
+      const now = clock.now();
+      const id = newId(now, chance);
+      const report = {
+        kind: kind as ReportKind,
+        about: told,
+        sender: { ...sender, mailbox },
+        arrivedAt: timeOf(about),
+        until: kind === "delayed" ? until : undefined,
+        original,
+      };
+      log("info", "sender is told", { id, about, kind, recipients: told.length });
+      return entryOf(bounceOf(report, { hostname, id, now }), id, now, hostname);
+    });
+  };
+}
