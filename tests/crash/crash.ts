@@ -128,7 +128,8 @@ class Trial {
       `${ledger.length} messages of ${Math.round(megabytes)} MiB acknowledged for ` +
       `${recipients} recipients; ${receipts.length} transactions in ${tally.sessions} sessions ` +
       `at the sink, ${mail.repeated.size} repeated (at most ${kills * TRANSACTIONS}); put off ` +
-      `${tally.putOff} recipients and ${tally.deferred} messages, sessions ended ` +
+      `${tally.putOff} recipients and ${tally.deferred} messages, ${tally.tooMany} too many, ` +
+      `sessions ended ` +
       `${tally.ended} with 421 and ${tally.broken} without a word; first acknowledged within ` +
       `${Math.round(this.#slowest)} ms; ${seconds} s, seed ${this.#plan.seed}`;
     this.problems.push(...surprises, ...complaints, ...mail.problems);

@@ -30,6 +30,7 @@ export interface Tally {
   sessions: number;
   /** Recipients. */
   putOff: number;
+  tooMany: number;
   /** Behind the last dot. */
   deferred: number;
   /** Answered 421. */
@@ -53,7 +54,7 @@ export interface Surroundings {
 }
 
 const WITHOUT_PIPELINING = 0.1;
-const PUT_OFF = 0.07;
+const PUT_OFF = 0.07, TOO_MANY = 0.05;
 const DEFERRED = 0.02, ENDED = 0.01, BROKEN = 0.01;
 /** Milliseconds until it answers a message: meanwhile the daemon may be killed. */
 const SLOWEST = 15;
@@ -159,7 +160,13 @@ export class Session {
       tally.putOff++;
       return this.#reply("451 4.2.1 not now");
     }
-    this.#transaction.recipients.push(address);
+    const { recipients } = this.#transaction;
+    // RFC 5321 §4.5.3.1.10: the others are to come with another transaction.
+    if (!isCalm && recipients.length > 0 && chance.happens(TOO_MANY)) {
+      tally.tooMany++;
+      return this.#reply("452 4.5.3 too many");
+    }
+    recipients.push(address);
     this.#reply("250 2.1.5 go on");
   }
 

@@ -21,7 +21,7 @@ export class Sink implements AsyncDisposable, Surroundings {
   readonly receipts: Receipt[] = [];
   /** Recipients, in all of them. */
   taken = 0;
-  readonly tally: Tally = { sessions: 0, putOff: 0, deferred: 0, ended: 0, broken: 0 };
+  readonly tally: Tally = { sessions: 0, putOff: 0, tooMany: 0, deferred: 0, ended: 0, broken: 0 };
   /** What the daemon must not have said. */
   readonly complaints: string[] = [];
   readonly chance: Chance;
