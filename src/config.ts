@@ -19,7 +19,7 @@ import {
 import { type Config, table } from "./settings/table.ts";
 
 export { type Config, table };
-export { type DkimKey, dkimKeys } from "./settings/dkim_keys.ts";
+export { type DkimKey, dkimKeys, isSelector } from "./settings/dkim_keys.ts";
 
 export interface LoadedConfig {
   readonly config: Config;

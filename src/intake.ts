@@ -8,12 +8,13 @@
 
 import { examine, prepend } from "./mail/headers.ts";
 import type { Handler } from "./mail/handler.ts";
-import type { Bounce } from "./mail/bounce.ts";
+import type { Bounce, Reporter } from "./mail/bounce.ts";
 import type { Client, Envelope } from "./mail/envelope.ts";
 import { made, missing, MOST_HOPS, received } from "./mail/trace.ts";
 import type { Log } from "./ports.ts";
 import { type Entry, QueueLimitError, type Store, StoreFullError } from "./ports/store.ts";
-import { format } from "./smtp/address.ts";
+import { format, type Mailbox } from "./smtp/address.ts";
+import type { Content } from "./smtp/content.ts";
 import type { Reply } from "./smtp/reply.ts";
 import * as replies from "./smtp/replies.ts";
 
@@ -32,8 +33,11 @@ export interface IntakeRules {
 /** Files that must still be possible, where the disk has only so many. */
 const LEAST_FILES = 16;
 
+/** The fields to stand in front of a content that prove whose it is; empty: there is no key. */
+export type Sign = (content: Content, sender: Mailbox | null) => Promise<string>;
+
 /** The rules are asked for at each message: they may change while the daemon runs. */
-export function intake(store: Store, log: Log, rules: () => IntakeRules): Handler {
+export function intake(store: Store, log: Log, rules: () => IntakeRules, sign: Sign): Handler {
   return async (envelope: Envelope): Promise<Reply> => {
     const { id } = envelope;
     const examined = examine(envelope.content);
@@ -42,8 +46,15 @@ export function intake(store: Store, log: Log, rules: () => IntakeRules): Handle
       return replies.tooManyHops(MOST_HOPS);
     }
     const { hostname, hideClient, state, note, maxQueuedPerClient } = rules();
-    const header = received(envelope, { hostname, hideClient }) +
-      missing(examined, envelope, hostname);
+    const added = missing(examined, envelope, hostname);
+    let signature: string;
+    try {
+      signature = await sign(prepend(envelope.content, added), envelope.sender.mailbox);
+    } catch (error) {
+      log("error", "message not signed", { id, error: String(error) });
+      return replies.notSigned;
+    }
+    const header = received(envelope, { hostname, hideClient }) + signature + added;
     const content = prepend(envelope.content, header);
     const { subject, keys } = examined;
     try {
@@ -73,10 +84,15 @@ export function intake(store: Store, log: Log, rules: () => IntakeRules): Handle
   };
 }
 
-/** What is made here goes the way of all mail. */
-export function entryOf(bounce: Bounce, id: string, now: number, hostname: string): Entry {
+/** What is made here goes the way of all mail. Rejects where it cannot be signed. */
+export async function entryOf(
+  bounce: Bounce,
+  { id, now, hostname }: Reporter,
+  sign: Sign,
+): Promise<Entry> {
   const { subject, keys } = examine(bounce.content);
-  const content = prepend(bounce.content, made({ id, receivedAt: now }, hostname));
+  const header = made({ id, receivedAt: now }, hostname) + await sign(bounce.content, null);
+  const content = prepend(bounce.content, header);
   const client: Client = { address: "", port: 0, helo: hostname, esmtp: true };
   return {
     envelope: { ...bounce, id, client, content, receivedAt: now },

@@ -1,6 +1,6 @@
 /** Tells senders what became of their mail, by messages that go the way of all mail. */
 
-import { entryOf } from "./intake.ts";
+import { entryOf, type Sign } from "./intake.ts";
 import { bounceOf, type ReportKind } from "./mail/bounce.ts";
 import { CHANCE, newId, timeOf } from "./mail/id.ts";
 import type { Clock, Log, Random } from "./ports.ts";
@@ -10,6 +10,7 @@ import type { Notices } from "./queue/dispatcher.ts";
 export function notices(
   hostname: string,
   { clock, random, log }: { clock: Clock; random: Random; log: Log },
+  sign: Sign,
 ): Notices {
   return async ({ id: about, sender }, { failures, delays, relayed, until }, content) => {
     const { mailbox } = sender;
@@ -17,11 +18,13 @@ export function notices(
     // What cannot be read any more is told of all the same.
     const original = await content().catch(() => undefined);
     const reports = { failed: failures, delayed: delays, relayed };
-    return Object.entries(reports).filter(([, { length }]) => length > 0).map(([kind, told]) => {
+    const wanted = Object.entries(reports).filter(([, { length }]) => length > 0);
+    return await Promise.all(wanted.map(async ([kind, told]) => {
       const chance = new Uint8Array(CHANCE);
       random.fill(chance);
       const now = clock.now();
       const id = newId(now, chance);
+      const reporter = { hostname, id, now };
       const report = {
         kind: kind as ReportKind,
         about: told,
@@ -31,7 +34,14 @@ export function notices(
         original,
       };
       log("info", "sender is told", { id, about, kind, recipients: told.length });
-      return entryOf(bounceOf(report, { hostname, id, now }), id, now, hostname);
-    });
+      const bounce = bounceOf(report, reporter);
+      try {
+        return await entryOf(bounce, reporter, sign);
+      } catch (error) {
+        // Better told without a signature than not at all.
+        log("error", "message not signed", { id, error: String(error) });
+        return await entryOf(bounce, reporter, () => Promise.resolve(""));
+      }
+    }));
   };
 }

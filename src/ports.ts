@@ -5,6 +5,7 @@
 
 import type { Digests } from "./ports/digests.ts";
 import type { Outward } from "./ports/outward.ts";
+import type { Signing } from "./ports/signing.ts";
 import type { KeyPair, Tls } from "./ports/tls.ts";
 
 /** Milliseconds throughout. */
@@ -97,6 +98,8 @@ export interface World {
   readonly tls: Tls;
   readonly outward: Outward;
   readonly digests: Digests;
+  readonly signing: Signing;
+  readonly processors: number;
   readonly readText: Environment["readText"];
   readonly namesIn: Environment["namesIn"];
 }
@@ -119,4 +122,6 @@ export interface Environment {
   namesIn(folder: string): readonly string[] | { readonly reason: string };
   /** Why a certificate and a key cannot serve together, if they cannot. */
   faultOf(pair: KeyPair): string | undefined;
+  /** Why a key cannot sign, if it cannot. */
+  faultOfKey(pem: string): string | undefined;
 }

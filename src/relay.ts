@@ -19,6 +19,7 @@ import type { Delivery } from "./ports/delivery.ts";
 import type { Store } from "./ports/store.ts";
 import { Budget } from "./smtp/budget.ts";
 import { notices } from "./notices.ts";
+import { Signatures } from "./signing.ts";
 import { Dispatcher, type Limits } from "./queue/dispatcher.ts";
 import { Retention } from "./queue/retention.ts";
 
@@ -45,6 +46,7 @@ export class Relay {
   readonly #wayOut: WayOut | undefined;
   readonly #certificates: Certificates | undefined;
   readonly #authentication: Authentication;
+  readonly #signatures: Signatures;
   readonly #rates: Rates;
   readonly #audit: { wants: { lines: boolean; content: boolean }; line: Audit["line"] };
   #config: Config;
@@ -65,11 +67,12 @@ export class Relay {
     this.#certificates = config.tlsDisable
       ? undefined
       : new Certificates(hostname, certificateFiles(config), world);
+    this.#signatures = new Signatures(config, world);
     this.#authentication = new Authentication(config.authUsers ?? new Map(), world);
     this.#rates = new Rates(config, world.clock);
     const hasRoom = roomCheck(store, log, rules);
     this.server = new Server({
-      handler: intake(store, log, rules),
+      handler: intake(store, log, rules, this.#signatures.sign),
       checks: {
         sender: (_, client) => this.#rates.refusal(client),
         content: async (sender, recipients, client) =>
@@ -110,7 +113,7 @@ export class Relay {
         delivery,
         store,
         limits,
-        notices: notices(hostname, world),
+        notices: notices(hostname, world, this.#signatures.sign),
       });
     }
   }
@@ -125,6 +128,7 @@ export class Relay {
     this.#config = config;
     this.#certificates?.update(certificateFiles(config));
     this.#authentication.update(config.authUsers ?? new Map());
+    this.#signatures.update(config);
     this.#rates.update(config);
     this.server.update(changeable(config, this.#world));
   }
@@ -182,6 +186,7 @@ function limitsOf(config: Config): Limits {
   return {
     connections: config.queueWorkers * config.workerConnections,
     perDestination: config.destinationConnections,
+    apart: config.relayUrl === undefined ? undefined : [...config.routes?.keys() ?? []],
     lifetime: config.queueLifetime,
     delayNotice: config.delayNotice,
   };

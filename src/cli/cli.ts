@@ -7,6 +7,7 @@ import { asksForHelp, readArguments } from "./arguments.ts";
 import { backup } from "./backup.ts";
 import { check } from "./check.ts";
 import { type Action, type Command, CommandError, UsageError } from "./command.ts";
+import { dkim } from "./dkim/dkim.ts";
 import { hashPassword } from "./hash_password.ts";
 import { helpOn } from "./help.ts";
 import { messages } from "./messages/messages.ts";
@@ -23,6 +24,7 @@ const commands: readonly Command[] = [
   queue,
   messages,
   backup,
+  dkim,
   hashPassword,
   unit,
   version,

@@ -2,6 +2,7 @@
 
 import type { Environment } from "../ports.ts";
 import { CertificateError } from "../ports/tls.ts";
+import { faultOfKey } from "./signing.ts";
 import { tls } from "./tls.ts";
 
 export const environment: Environment = {
@@ -36,6 +37,7 @@ export const environment: Environment = {
       return { reason: reasonOf(error) };
     }
   },
+  faultOfKey,
   faultOf(pair) {
     try {
       tls.context(pair);

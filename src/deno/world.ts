@@ -9,6 +9,7 @@ import { net } from "./net.ts";
 import { outward } from "./outward.ts";
 import { random } from "./random.ts";
 import { resolver } from "./resolver.ts";
+import { signing } from "./signing.ts";
 import { tls } from "./tls.ts";
 
 export const world: World = {
@@ -18,8 +19,10 @@ export const world: World = {
   net,
   outward,
   random,
+  processors: environment.processors,
   readText: environment.readText,
   namesIn: environment.namesIn,
   resolver,
+  signing,
   tls,
 };

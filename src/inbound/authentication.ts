@@ -24,7 +24,7 @@ import { type Exchange, type Mechanism, MECHANISMS, toBase64 } from "../smtp/sas
 import { networkOf } from "./access.ts";
 import { Limiter } from "./rates.ts";
 import { Remembered } from "./remembered.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../turns.ts";
 
 /** What follows from what a client has said. */
 export type Answer =

@@ -38,7 +38,15 @@ export interface Entry {
   readonly limit?: number;
 }
 
+/** Stands for all domains whose mail goes the same way. */
+export const ALL_OTHERS = "*";
+
 export interface ClaimRequest {
+  /**
+   * Domains that are destinations of their own, where all the others are one, `ALL_OTHERS`: a
+   * relay takes their mail. Absent: each domain is one.
+   */
+  readonly apart?: readonly string[];
   /** How many more transactions can be driven. */
   readonly free: number;
   /** Most of them to one destination. */

@@ -9,7 +9,7 @@
 import type { Outcome } from "../mail/outcome.ts";
 import type { Clock, Log, Random } from "../ports.ts";
 import type { Delivery } from "../ports/delivery.ts";
-import { type Claim, DamagedError, type Entry, type Store } from "../ports/store.ts";
+import { ALL_OTHERS, type Claim, DamagedError, type Entry, type Store } from "../ports/store.ts";
 import type { Content } from "../smtp/content.ts";
 import { Pace } from "./pace.ts";
 import { type Decided, type Moment, type Patience, settle, settleFault } from "./settle.ts";
@@ -18,6 +18,8 @@ export interface Limits extends Patience {
   /** Transactions at once, in all. */
   readonly connections: number;
   readonly perDestination: number;
+  /** Domains that are destinations of their own, where a relay takes the mail of all others. */
+  readonly apart?: readonly string[];
 }
 
 /** Makes the messages that tell senders what became of theirs. */
@@ -100,7 +102,7 @@ export class Dispatcher {
   /** How long there will be nothing more to be claimed. */
   async #claimSome(): Promise<number> {
     const { store, log } = this.#parts;
-    const { connections, perDestination } = this.#parts.limits();
+    const { connections, perDestination, apart } = this.#parts.limits();
     const free = connections - this.#underway.size;
     // Whoever gets done looks again.
     if (free <= 0) return LONGEST_SLEEP;
@@ -108,6 +110,7 @@ export class Dispatcher {
       const busy = [...this.#busy];
       const { claims, next } = await store.claim({
         free,
+        apart,
         perDestination: this.#pace.atFirst(perDestination),
         windows: this.#pace.windows(perDestination),
         busy,
@@ -122,21 +125,22 @@ export class Dispatcher {
   }
 
   #begin(claim: Claim): void {
-    const { domain } = claim;
-    this.#busy.set(domain, (this.#busy.get(domain) ?? 0) + 1);
-    const work = this.#handle(claim).finally(() => {
-      const left = this.#busy.get(domain)! - 1;
+    const { apart } = this.#parts.limits();
+    const way = apart === undefined || apart.includes(claim.domain) ? claim.domain : ALL_OTHERS;
+    this.#busy.set(way, (this.#busy.get(way) ?? 0) + 1);
+    const work = this.#handle(claim, way).finally(() => {
+      const left = this.#busy.get(way)! - 1;
       if (left === 0) {
-        this.#busy.delete(domain);
-        this.#pace.rest(domain);
-      } else this.#busy.set(domain, left);
+        this.#busy.delete(way);
+        this.#pace.rest(way);
+      } else this.#busy.set(way, left);
       this.#underway.delete(work);
       this.#look();
     });
     this.#underway.add(work);
   }
 
-  async #handle(claim: Claim): Promise<void> {
+  async #handle(claim: Claim, way: string): Promise<void> {
     const { log } = this.#parts;
     let decided: Decided;
     try {
@@ -145,7 +149,7 @@ export class Dispatcher {
       const tried = outcomes.filter((outcome) => outcome !== undefined);
       this.#tell(claim, tried);
       const { perDestination } = this.#parts.limits();
-      this.#pace.note(claim.domain, tried, this.#busy.get(claim.domain)!, perDestination);
+      this.#pace.note(way, tried, this.#busy.get(way)!, perDestination);
     } catch (error) {
       // The store has set it aside already, and said so.
       if (error instanceof DamagedError) return;

@@ -64,7 +64,8 @@ function oneKey(given: Given, { readText }: Means, problems: Problem[]): DkimKey
   if (!hasKey) {
     return wrong(["SMTP_DKIM_SELECTOR"], "there is no key for it: set SMTP_DKIM_KEY_PATH");
   }
-  const pem = dkimPrivateKey ?? readText(path!);
+  // An environment seldom has lines: their ends are written out.
+  const pem = dkimPrivateKey?.replaceAll("\\n", "\n") ?? readText(path!);
   if (typeof pem !== "string") return wrong([name], `cannot read ${path}: ${pem.reason}`);
   return { domain, selector, pem, place: name };
 }

@@ -43,7 +43,15 @@ export function contradictions(config: Config, environment: Environment): Contra
       );
     }
   }
-  for (const { names, problem } of dkimKeys(config, environment).problems) say([...names], problem);
+  const { one, ofDomains, problems } = dkimKeys(config, environment);
+  for (const { names, problem } of problems) say([...names], problem);
+  for (const { place, pem } of [...one === undefined ? [] : [one], ...ofDomains]) {
+    const fault = environment.faultOfKey(pem);
+    const isOfFolder = place !== one?.place;
+    if (fault !== undefined) {
+      say([isOfFolder ? "SMTP_DKIM_KEYS" : place], isOfFolder ? `${place}: ${fault}` : fault);
+    }
+  }
   return found;
 }
 

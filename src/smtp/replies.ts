@@ -105,6 +105,8 @@ export const tooLarge = (limit: number): Reply =>
 export const foreignSender = (domain: string): Reply =>
   reply(553, "5.7.1", `Senders of domain ${domain} are not accepted here`);
 /** RFC 8689 §4: whoever has no TLS was not offered it. */
+/** RFC 3463 §3.8. */
+export const notSigned = reply(451, "4.7.5", "Message cannot be signed now, try again later");
 export const requireTlsNeedsTls = reply(530, "5.7.10", "REQUIRETLS needs TLS, send STARTTLS first");
 export const rateExceeded = (whose: string, rate: string): Reply =>
   reply(450, "4.7.1", `Too many messages of ${whose}, at most ${rate}, try again later`);

@@ -7,7 +7,7 @@
  */
 
 import type { Database, Row } from "../ports/database.ts";
-import type { Claim, Claimed, ClaimRequest } from "../ports/store.ts";
+import { ALL_OTHERS, type Claim, type Claimed, type ClaimRequest } from "../ports/store.ts";
 import { recipientOf, senderOf } from "./rows.ts";
 
 /** RFC 5321 §4.5.3.1.8: what every server takes in one transaction. */
@@ -36,6 +36,7 @@ export interface Damage {
 export class Claims {
   readonly #setAside: (damage: Damage) => void;
   readonly #destinations;
+  readonly #destinationsOf;
   readonly #recipients;
   readonly #message;
   readonly #lease;
@@ -51,6 +52,10 @@ export class Claims {
     const prepare = (sql: string) => database.prepare(sql);
     this.#destinations = prepare(
       "SELECT domain FROM destination WHERE due <= ? ORDER BY due LIMIT ?",
+    );
+    this.#destinationsOf = prepare(
+      "SELECT domain FROM destination WHERE due <= ? " +
+        "AND domain IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT ?",
     );
     this.#recipients = prepare(
       "SELECT message, position, address, wishes, attempts, delay_told, due FROM recipient " +
@@ -78,30 +83,40 @@ export class Claims {
 
   claim(request: ClaimRequest, time: number): ClaimedPart {
     const { free, perDestination, busy, windows = [], lease } = request;
+    const apart = request.apart && new Set(request.apart);
+    const keyOf = (domain: string) => !apart || apart.has(domain) ? domain : ALL_OTHERS;
     const allowed = new Map(windows);
     const until = time + lease;
     const damaged: Damage[] = [];
     const inUse = new Map(busy);
     const claims: Claim[] = [];
     let left = free;
+    const mayHave = (key: string) =>
+      share(left, inUse.get(key) ?? 0, allowed.get(key) ?? perDestination);
+    const hasOthers = () => apart !== undefined && mayHave(ALL_OTHERS) > 0;
     for (let again = true; again && left > 0;) {
+      const withOthers = hasOthers();
       again = false;
       // Each of them yields something, is busy, or was not due after all.
-      const due = this.#destinations.all(time, inUse.size + left);
-      const mayHave = (domain: string) =>
-        share(left, inUse.get(domain) ?? 0, allowed.get(domain) ?? perDestination);
-      const domains = due.map(({ domain }) => String(domain)).filter((each) => mayHave(each) > 0);
+      const due = apart === undefined || withOthers
+        ? this.#destinations.all(time, inUse.size + left)
+        : this.#destinationsOf.all(time, JSON.stringify(request.apart), inUse.size + left);
+      const domains = due.map(({ domain }) => String(domain))
+        .filter((each) => mayHave(keyOf(each)) > 0);
       for (const [i, domain] of domains.entries()) {
-        const most = mayHave(domain);
+        const key = keyOf(domain);
+        const most = mayHave(key);
         // Those that are due together have the same; what some of them leave is for another round.
         const same = Math.min(most, Math.ceil(left / (domains.length - i)));
         if (same === 0) continue;
         const found = this.#claimOf(domain, same, { time, until, damaged });
         if (found.length === 0 || (found.length === same && same < most)) again = true;
         claims.push(...found);
-        inUse.set(domain, (inUse.get(domain) ?? 0) + found.length);
+        inUse.set(key, (inUse.get(key) ?? 0) + found.length);
         left -= found.length;
       }
+      // They may have stood before all that go another way.
+      if (withOthers && !hasOthers()) again = true;
     }
     const next = this.#next.get(time)?.due ?? null;
     return { claims, next: next === null ? undefined : Number(next), damaged };

@@ -18,5 +18,6 @@ export function environmentOf(
       return names.length === 0 ? { reason: "no such file" } : [...new Set(names)];
     },
     faultOf: () => undefined,
+    faultOfKey: () => undefined,
   };
 }

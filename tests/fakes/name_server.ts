@@ -7,7 +7,12 @@ import dnsPacket from "dns-packet";
 const { encode, decode } = dnsPacket as any;
 
 export type Told =
-  | { readonly mx?: readonly (readonly [number, string])[]; readonly a?: readonly string[] }
+  | {
+    readonly mx?: readonly (readonly [number, string])[];
+    readonly a?: readonly string[];
+    /** Cut into strings that are short enough. */
+    readonly txt?: readonly string[];
+  }
   /** A code of an answer without records. */
   | "NXDOMAIN"
   | "SERVFAIL"
@@ -98,6 +103,13 @@ export class NameServer implements AsyncDisposable {
       }))
       : type === "A"
       ? (told.a ?? []).map((data) => ({ name, type, ttl: 60, data }))
+      : type === "TXT"
+      ? (told.txt ?? []).map((text) => ({
+        name,
+        type,
+        ttl: 60,
+        data: text.match(/.{1,255}/g)!.map((part) => Buffer.from(part)),
+      }))
       : [];
     return new Uint8Array(encode({ type: "response", id, flags, questions, answers }));
   }

@@ -69,7 +69,7 @@ export const guesses: readonly Mutant[] = [
   {
     row: "B7",
     what: "all are checked at once",
-    file: "src/inbound/turns.ts",
+    file: "src/turns.ts",
     find: "this.#busy >= this.#atOnce",
     put: "this.#busy < 0",
     tests: judged,
@@ -77,7 +77,7 @@ export const guesses: readonly Mutant[] = [
   {
     row: "B7",
     what: "any number may wait to be checked",
-    file: "src/inbound/turns.ts",
+    file: "src/turns.ts",
     find: "this.#waiting.length >= this.#mostWaiting",
     put: "this.#waiting.length < 0",
     tests: judged,

@@ -1,6 +1,7 @@
 /** The defences, one by one, and the tests that miss them. */
 
 import { auth } from "./auth.ts";
+import { dkim } from "./dkim.ts";
 import { durability } from "./durability.ts";
 import { limits } from "./limits.ts";
 import type { Mutant } from "./mutant.ts";
@@ -8,6 +9,7 @@ import { outbound } from "./outbound.ts";
 import { protocol } from "./protocol.ts";
 import { proxies } from "./proxies.ts";
 import { server } from "./server.ts";
+import { signing } from "./signing.ts";
 import { store } from "./store.ts";
 import { tls } from "./tls.ts";
 
@@ -18,6 +20,8 @@ export const mutants: readonly Mutant[] = [
   ...store,
   ...durability,
   ...outbound,
+  ...signing,
+  ...dkim,
   ...limits,
   ...proxies,
   ...tls,

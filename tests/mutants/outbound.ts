@@ -269,6 +269,22 @@ export const outbound: readonly Mutant[] = [
   },
   {
     row: "B20",
+    what: "each domain behind a relay is a destination of its own",
+    file: "src/relay.ts",
+    find: "apart: config.relayUrl === undefined ? undefined :",
+    put: "apart: true ? undefined :",
+    tests: ["tests/scenarios/delivery_test.ts"],
+  },
+  {
+    row: "B20",
+    what: "what a relay has no room for stands before all that go another way",
+    file: "src/store/claim.ts",
+    find: "if (withOthers && !hasOthers()) again = true;",
+    put: "",
+    tests: ["tests/store/claim_test.ts"],
+  },
+  {
+    row: "B20",
     what: "a destination that was too busy stays slow",
     file: "src/queue/pace.ts",
     find: "this.#keep(domain, Math.min(window + 1, allowed));",

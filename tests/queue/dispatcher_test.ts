@@ -113,6 +113,24 @@ Deno.test("S23 as many as were allowed at once, in all and to one destination", 
   assert.ok(delivery.mostUnderway <= 6);
 });
 
+Deno.test("B20 a relay of all is one destination, whatever the domains, and delays no other way", async () => {
+  const never = Promise.withResolvers<typeof deferred>();
+  const delivery = new ScriptedDelivery(({ domain }) =>
+    domain === "apart.example" ? delivered : never.promise
+  );
+  const limits = () => ({ ...LIMITS, perDestination: 3, apart: ["apart.example"] });
+  await using queue = await Queue.start(delivery, { limits }, async ({ store }) => {
+    for (let i = 0; i < 100; i++) await store.commit(entryOf({ to: [`r@d${i}.example`] }));
+  });
+  await delivery.until((tried) => tried.length >= 3);
+  for (let i = 1; i <= 10; i++) {
+    await queue.store.commit(entryOf({ to: ["r@apart.example"] }));
+    await delivery.until((tried) => tried.length === 3 + i);
+  }
+  assert.equal(delivery.tried.filter(({ domain }) => domain !== "apart.example").length, 3);
+  never.resolve(deferred);
+});
+
 Deno.test("O6 a dead domain with 50,000 waiting delays nobody else", async () => {
   const never = Promise.withResolvers<typeof deferred>();
   const delivery = new ScriptedDelivery(({ domain }) =>

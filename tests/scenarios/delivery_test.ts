@@ -188,6 +188,29 @@ Deno.test("RFC 3461 what a sender wants to be told goes on, where that is offere
   }
 });
 
+Deno.test("B20 a relay gets so many connections and no more, whatever the domains", async () => {
+  let open = 0, most = 0;
+  const all = Promise.withResolvers<void>();
+  await using remote = new Remote(async (talk, session) => {
+    most = Math.max(most, ++open);
+    // The first wait until there are as many as there may be.
+    if (session === 2) all.resolve();
+    await all.promise;
+    await talk.serve({ content: "421 2.0.0 taken elsewhere\r\n" });
+    open--;
+  });
+  await using daemon = await Daemon.start({
+    settings: {
+      ...RELAY,
+      SMTP_RELAY_URL: `smtp://127.0.0.1:${remote.port}`,
+      SMTP_DESTINATION_CONNECTIONS: "2",
+    },
+  });
+  const id = await send(daemon.port, Array.from({ length: 10 }, (_, i) => `b@d${i}.example`));
+  await daemon.says(new RegExp(`(message deferred id=${id}[^]*){10}`));
+  assert.deepEqual([most, remote.sessions], [2, 10]);
+});
+
 Deno.test("D9 whom a server has no room for goes at once, with a transaction of its own", async () => {
   let rcpts = 0;
   await using remote = new Remote(async (talk) => {

@@ -53,6 +53,28 @@ Deno.test("those that are due together have the same, and what one leaves the ot
   assert.ok(Math.min(a, b, d) >= 9 && Math.max(a, b, d) <= 12, `${a}, ${b}, ${d}`);
 });
 
+Deno.test("B20 domains whose mail a relay takes are one destination; the others wait for none of them", async () => {
+  await using test = await TestStore.open();
+  const { store } = test;
+  for (let i = 0; i < 200; i++) await store.commit(entryOf({ to: [`r@d${i % 50}.example`] }));
+  for (let i = 0; i < 5; i++) await store.commit(entryOf({ to: [`r${i}@apart.example`] }));
+  const apart = ["apart.example", "other.example"];
+  const request = { free: 40, perDestination: 10, apart, lease: 9e9 };
+  const counts = ({ claims }: { claims: readonly { domain: string }[] }) => {
+    const isApart = claims.filter(({ domain }) => domain === "apart.example").length;
+    return [claims.length - isApart, isApart];
+  };
+  assert.deepEqual(counts(await store.claim({ ...request, busy: [] })), [10, 5]);
+  await store.commit(entryOf({ to: ["x@apart.example"] }));
+  const busy = [["*", 10], ["apart.example", 5]] as const;
+  assert.deepEqual(counts(await store.claim({ ...request, free: 25, busy })), [0, 1]);
+  const windows = [["*", 12]] as const;
+  assert.deepEqual(counts(await store.claim({ ...request, free: 25, busy, windows })), [2, 0]);
+  await store.commit(entryOf({ to: ["y@apart.example"] }));
+  const one = await store.claim({ ...request, perDestination: 1, busy: [] });
+  assert.deepEqual(counts(one), [1, 1]);
+});
+
 Deno.test("O6 a backlog of 50,000 for one domain keeps nobody waiting", async () => {
   await using test = await TestStore.open();
   const { store } = test;

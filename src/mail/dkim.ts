@@ -1,0 +1,296 @@
+/**
+ * Signs messages with DKIM (RFC 6376), by RSA or Ed25519 (RFC 8463), with SHA-256 alone
+ * (RFC 8301). Header and body are signed in their relaxed form, the whole body, without an end.
+ *
+ * Promises: one pass over the body, whatever the number of signers; the same content gives the
+ * same signatures however its chunks are cut; no stretch of work is long. What a reader goes by,
+ * as From and Subject, cannot be added later without the signature failing.
+ *
+ * A signer that fails makes the whole fail. A message whose author cannot be told for certain has
+ * none.
+ */
+
+import { asciiDomain, isDomain } from "../smtp/address.ts";
+import type { Content } from "../smtp/content.ts";
+import { toBase64 } from "../smtp/sasl.ts";
+import { RelaxedBody, relaxedField } from "./canonical.ts";
+
+type Octets = Uint8Array<ArrayBuffer>;
+
+export type Algorithm = "rsa-sha256" | "ed25519-sha256";
+
+/** A key in the name of a domain. */
+export interface Signer {
+  readonly domain: string;
+  readonly selector: string;
+  readonly algorithm: Algorithm;
+  /** Hashes the octets and signs, as the algorithm has it (RFC 8463 §3). */
+  sign(octets: Octets): Promise<Uint8Array>;
+}
+
+export interface Sha256 {
+  update(octets: Uint8Array): void;
+  digest(): Uint8Array;
+}
+
+export interface Means {
+  sha256(): Sha256;
+  /** Lets others have the thread for a turn. */
+  pause(): Promise<void>;
+  /** In milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * What is signed, and whether once more than it occurs: then one that is added, or added at all,
+ * breaks the signature (RFC 6376 §8.15).
+ */
+const SIGNED: readonly (readonly [name: string, once: "more" | "each"])[] = [
+  ["From", "more"],
+  ["To", "more"],
+  ["Subject", "more"],
+  ["Date", "more"],
+  ["Message-ID", "more"],
+  ["Cc", "each"],
+  ["Reply-To", "each"],
+  ["Sender", "each"],
+  ["In-Reply-To", "each"],
+  ["References", "each"],
+  ["MIME-Version", "each"],
+  ["Content-Type", "each"],
+  ["Content-Transfer-Encoding", "each"],
+  ["Auto-Submitted", "each"],
+  ["List-Unsubscribe", "each"],
+  ["List-Unsubscribe-Post", "each"],
+];
+const LONGEST_NAME = Math.max(...SIGNED.map(([name]) => name.length));
+
+/** A body is read in pieces of so many octets. */
+const PIECE = 64 * 1024;
+/** Octets read and octets hashed between two pauses: 256 KiB of a body are both. */
+const TURN = 512 * 1024;
+
+const LINE = 78;
+/** What fits in a line behind ` b=`. */
+const SIGNATURE_LINE = /.{1,75}/g;
+
+const utf8 = new TextEncoder();
+const utf8Text = new TextDecoder();
+
+/** The DKIM-Signature fields, one for each signer, to be put in front of the message. */
+export async function signatures(
+  content: Content,
+  signers: readonly Signer[],
+  means: Means,
+): Promise<string> {
+  if (signers.length === 0) return "";
+  const { header, body } = parted(content);
+  const { names, octets } = signedOf(header);
+  const bodyHash = toBase64(await hashOf(body, means));
+  const time = Math.floor(means.now / 1000);
+  const fields = await Promise.all(signers.map(async (signer) => {
+    const { domain, selector, algorithm } = signer;
+    const field = inLines([
+      "DKIM-Signature:",
+      " v=1;",
+      ` a=${algorithm};`,
+      " c=relaxed/relaxed;",
+      ` d=${asciiDomain(domain) ?? domain};`,
+      ` s=${selector};`,
+      ` t=${time};`,
+      ...` h=${names.join(": ")};`.split(/(?<=:) /),
+      ` bh=${bodyHash};`,
+    ]) + "\r\n b=";
+    // RFC 6376 §3.7: the field itself is signed last, without what is not there yet, nor its CRLF.
+    const own = relaxedField(utf8.encode(field)).subarray(0, -2);
+    const signature = await signer.sign(joined([...octets, own]));
+    return `${field}${toBase64(signature).match(SIGNATURE_LINE)!.join("\r\n ")}\r\n`;
+  }));
+  return fields.join("");
+}
+
+/** Whether the message says of itself that the domain has signed it. Nothing is verified. */
+export function isSignedBy(content: Content, domain: string): boolean {
+  const wanted = comparable(domain);
+  for (const field of fieldsOf(parted(content).header)) {
+    if (field.name !== "dkim-signature") continue;
+    for (const tag of valueOf(field).split(";")) {
+      const equals = tag.indexOf("=");
+      if (tag.slice(0, Math.max(equals, 0)).trim() !== "d") continue;
+      if (comparable(tag.slice(equals + 1).trim()) === wanted) return true;
+    }
+  }
+  return false;
+}
+
+const comparable = (domain: string) => (asciiDomain(domain) ?? domain).toLowerCase();
+
+/** The domain of the first address in From, in lower case. */
+export function authorDomain(content: Content): string | undefined {
+  const authors = [...fieldsOf(parted(content).header)].filter(({ name }) => name === "from");
+  // There is one (RFC 5322 §3.6). Of several, programs differ in which they show.
+  return authors.length === 1 ? firstDomain(valueOf(authors[0])) : undefined;
+}
+
+/** RFC 5322 §3.4. What can be read in two ways is not read. */
+function firstDomain(addresses: string): string | undefined {
+  // RFC 5322 §4.4: of old, a route could stand in front of an address.
+  const text = plain(addresses)?.replace(/<\s*@[^<>:]*:/g, "<");
+  for (const [, member, end] of text?.matchAll(/([^,;:]*)([,;:]|$)/g) ?? []) {
+    const isAddress = /[<>@]/.test(member);
+    // The name of a group, or half a name without the quotes that it should have.
+    if (!isAddress) continue;
+    const [, named, bare] = /^[^<>]*<([^<>]*)>\s*$|^([^<>]*)$/.exec(member) ?? [];
+    const [local, domain, ...more] = (named ?? bare ?? "").split("@");
+    const name = domain?.replace(/ ?\. ?/g, ".").trim();
+    const isWhole = end !== ":" && more.length === 0 && local.trim() !== "" && isDomain(name ?? "");
+    return isWhole ? name.toLowerCase() : undefined;
+  }
+  return undefined;
+}
+
+/** Without comments, and with marks for quoted strings and literals: they may hold anything. */
+function plain(text: string): string | undefined {
+  let out = "", depth = 0, until = "", isGap = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === "\\" && (depth > 0 || until !== "")) at++;
+    else if (until !== "") {
+      if (character === until) until = "";
+    } else if (character === "(") depth++;
+    else if (depth > 0) {
+      if (character === ")") depth--;
+      isGap = true;
+    } else if (/\s/.test(character)) isGap = true;
+    else {
+      out += isGap ? ` ${character}` : character;
+      isGap = false;
+      if (character === '"') until = '"';
+      if (character === "[") until = "]";
+    }
+  }
+  return depth > 0 || until !== "" ? undefined : out;
+}
+
+/** The names for `h=`, and what is hashed of the header, in this order. */
+function signedOf(header: Uint8Array): { names: string[]; octets: Uint8Array[] } {
+  const found = new Map<string, Uint8Array[]>(SIGNED.map(([name]) => [name.toLowerCase(), []]));
+  for (const { name, octets } of fieldsOf(header)) found.get(name)?.push(octets);
+  const names: string[] = [];
+  const octets: Uint8Array[] = [];
+  for (const [name, once] of SIGNED) {
+    const all = found.get(name.toLowerCase())!;
+    const times = all.length + (once === "more" ? 1 : 0);
+    for (let i = 0; i < times; i++) names.push(name);
+    // RFC 6376 §5.4.2: of several, the last is signed first.
+    for (const field of all.toReversed()) octets.push(relaxedField(field));
+  }
+  return { names, octets };
+}
+
+async function hashOf(body: readonly Uint8Array[], means: Means): Promise<Uint8Array> {
+  const hash = means.sha256();
+  const relaxed = new RelaxedBody();
+  let done = 0;
+  const rest = async (octets: number) => {
+    done += octets;
+    if (done < TURN) return;
+    done = 0;
+    await means.pause();
+  };
+  for (const chunk of body) {
+    for (let at = 0; at < chunk.length; at += PIECE) {
+      const piece = chunk.subarray(at, at + PIECE);
+      // A few octets may call for many, and many for none: both are counted.
+      for (const octets of relaxed.push(piece)) {
+        hash.update(octets);
+        await rest(octets.length);
+      }
+      await rest(piece.length);
+    }
+  }
+  for (const octets of relaxed.end()) hash.update(octets);
+  return hash.digest();
+}
+
+const CR = 13, LF = 10, COLON = 58;
+const isWhite = (octet: number) => octet === 32 || octet === 9;
+const isGap = (octet: number) => isWhite(octet) || octet === CR || octet === LF;
+
+/** The octets before the empty line, and those behind it. */
+function parted({ chunks }: Content): { header: Uint8Array; body: Uint8Array[] } {
+  const before: Uint8Array[] = [];
+  let line = 0, first = 0;
+  for (const [i, chunk] of chunks.entries()) {
+    for (let at = 0; at < chunk.length;) {
+      if (line === 0) first = chunk[at];
+      const end = lineEnd(chunk, at);
+      line += end - at;
+      at = end;
+      if (chunk[end - 1] !== LF) continue;
+      if (line === 1 || (line === 2 && first === CR)) {
+        const header = joined([...before, chunk.subarray(0, end)]);
+        return {
+          header: header.subarray(0, -line),
+          body: [chunk.subarray(end), ...chunks.slice(i + 1)],
+        };
+      }
+      line = 0;
+    }
+    before.push(chunk);
+  }
+  return { header: joined(before), body: [] };
+}
+
+interface Field {
+  /** In lower case. */
+  readonly name: string;
+  readonly octets: Uint8Array;
+  /** Where the value begins. */
+  readonly value: number;
+}
+
+/** Those of a header, without lines that are none, and names too long to matter here. */
+function* fieldsOf(header: Uint8Array): Generator<Field, void> {
+  for (let at = 0; at < header.length;) {
+    const from = at;
+    do at = lineEnd(header, at); while (isWhite(header[at]));
+    let end = from;
+    while (end < at && header[end] > 32 && header[end] < 127 && header[end] !== COLON) end++;
+    // RFC 5322 §4.5: of old, white space could stand before the colon.
+    let colon = end;
+    while (colon < at && isGap(header[colon])) colon++;
+    if (header[colon] !== COLON || colon >= at || end - from > LONGEST_NAME) continue;
+    const name = String.fromCharCode(...header.subarray(from, end)).toLowerCase();
+    yield { name, octets: header.subarray(from, at), value: colon + 1 - from };
+  }
+}
+
+const valueOf = ({ octets, value }: Field) => utf8Text.decode(octets.subarray(value));
+
+function lineEnd(octets: Uint8Array, from: number): number {
+  const found = octets.indexOf(LF, from);
+  return found < 0 ? octets.length : found + 1;
+}
+
+function joined(pieces: readonly Uint8Array[]): Octets {
+  const whole = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** A line ends before a piece that would make it too long (RFC 5322 §2.2.3). */
+function inLines(pieces: readonly string[]): string {
+  let text = "", line = 0;
+  for (const piece of pieces) {
+    const fits = line + piece.length <= LINE;
+    const next = fits ? piece : ` ${piece.trimStart()}`;
+    text += fits ? next : `\r\n${next}`;
+    line = (fits ? line : 0) + next.length;
+  }
+  return text;
+}
