@@ -64,6 +64,8 @@ const SIGNED: readonly (readonly [name: string, once: "more" | "each"])[] = [
   ["List-Unsubscribe-Post", "each"],
 ];
 const LONGEST_NAME = Math.max(...SIGNED.map(([name]) => name.length));
+/** By their names in lower case, where they stand in that list. */
+const PLACES = new Map(SIGNED.map(([name], place) => [name.toLowerCase(), place]));
 
 /** A body is read in pieces of so many octets. */
 const PIECE = 64 * 1024;
@@ -174,12 +176,15 @@ function plain(text: string): string | undefined {
 
 /** The names for `h=`, and what is hashed of the header, in this order. */
 function signedOf(header: Uint8Array): { names: string[]; octets: Uint8Array[] } {
-  const found = new Map<string, Uint8Array[]>(SIGNED.map(([name]) => [name.toLowerCase(), []]));
-  for (const { name, octets } of fieldsOf(header)) found.get(name)?.push(octets);
+  const found: (Uint8Array[] | undefined)[] = [];
+  for (const { name, octets } of fieldsOf(header)) {
+    const place = PLACES.get(name);
+    if (place !== undefined) (found[place] ??= []).push(octets);
+  }
   const names: string[] = [];
   const octets: Uint8Array[] = [];
-  for (const [name, once] of SIGNED) {
-    const all = found.get(name.toLowerCase())!;
+  for (const [place, [name, once]] of SIGNED.entries()) {
+    const all = found[place] ?? [];
     const times = all.length + (once === "more" ? 1 : 0);
     for (let i = 0; i < times; i++) names.push(name);
     // RFC 6376 §5.4.2: of several, the last is signed first.
