@@ -118,8 +118,8 @@ export interface Environment {
   readonly processors: number;
   hostname(): string | undefined;
   readText(path: string): string | { readonly missing: boolean; readonly reason: string };
-  /** What is in a folder. */
-  namesIn(folder: string): readonly string[] | { readonly reason: string };
+  /** What is in a folder; `file`: it is none. */
+  namesIn(folder: string): readonly string[] | { readonly file: boolean; readonly reason: string };
   /** Why a certificate and a key cannot serve together, if they cannot. */
   faultOf(pair: KeyPair): string | undefined;
   /** Why a key cannot sign, if it cannot. */

@@ -286,7 +286,20 @@ Deno.test("S9 keys for DKIM are whole, or the start is refused", () => {
   assert.deepEqual(problems({ SMTP_DKIM_KEYS: "/keys/a.example" }, files), [
     "SMTP_DKIM_KEYS: no key in /keys/a.example: keys are <domain>/<selector>.pem",
   ]);
-  const odd = { "/odd/a b/s.pem": key, "/odd/a.example/a_b.pem": key, "/odd/a.example/note": "x" };
+  const shut = {
+    ...environmentOf({ SMTP_DKIM_KEYS: "/keys" }, files),
+    namesIn: (folder: string) =>
+      folder === "/keys" ? ["a.example"] : { file: false, reason: "not permitted" },
+  };
+  assert.throws(() => loadConfig(shut, { dev: false }), {
+    message: "SMTP_DKIM_KEYS: cannot read /keys/a.example: not permitted",
+  });
+  const odd = {
+    "/odd/a b/s.pem": key,
+    "/odd/a.example/a_b.pem": key,
+    "/odd/a.example/note": "x",
+    "/odd/README": "x",
+  };
   assert.deepEqual(problems({ SMTP_DKIM_KEYS: "/odd" }, odd), [
     'SMTP_DKIM_KEYS: /odd/a b/s.pem: "a b" is no domain',
     'SMTP_DKIM_KEYS: /odd/a.example/a_b.pem: "a_b" is no selector: labels of a host name',

@@ -34,7 +34,7 @@ export const environment: Environment = {
     try {
       return [...Deno.readDirSync(folder)].map(({ name }) => name);
     } catch (error) {
-      return { reason: reasonOf(error) };
+      return { file: error instanceof Deno.errors.NotADirectory, reason: reasonOf(error) };
     }
   },
   faultOfKey,

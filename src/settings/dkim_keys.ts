@@ -81,8 +81,12 @@ function keysIn(folder: string, { readText, namesIn }: Means, problems: Problem[
   }
   for (const domain of [...domains].sort()) {
     const files = namesIn(`${folder}/${domain}`);
-    // A file beside the folders, or such as an editor leaves.
-    if ("reason" in files || domain.startsWith(".")) continue;
+    if (domain.startsWith(".")) continue;
+    if ("reason" in files) {
+      // A file beside the folders is nobody's business.
+      if (!files.file) wrong(`cannot read ${folder}/${domain}: ${files.reason}`);
+      continue;
+    }
     for (const file of [...files].sort()) {
       const selector = /^([^.].*)\.pem$/.exec(file)?.[1];
       if (selector === undefined) continue;

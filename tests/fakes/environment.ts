@@ -15,7 +15,9 @@ export function environmentOf(
     namesIn(folder) {
       const inside = Object.keys(files).filter((path) => path.startsWith(`${folder}/`));
       const names = inside.map((path) => path.slice(folder.length + 1).split("/")[0]);
-      return names.length === 0 ? { reason: "no such file" } : [...new Set(names)];
+      if (folder in files) return { file: true, reason: "it is no directory" };
+      if (names.length === 0) return { file: false, reason: "no such file" };
+      return [...new Set(names)];
     },
     faultOf: () => undefined,
     faultOfKey: () => undefined,
