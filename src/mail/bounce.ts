@@ -13,7 +13,7 @@ import type { Content } from "../smtp/content.ts";
 import type { Recipient, Sender } from "../smtp/transaction.ts";
 import { beyondAscii } from "../smtp/transparency.ts";
 import { unitext } from "../smtp/xtext.ts";
-import { folded } from "./field.ts";
+import { folded, unfolded } from "./field.ts";
 import { headerOf, mailDate } from "./headers.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -69,7 +69,8 @@ export function bounceOf(report: Report, reporter: Reporter): Bounce {
   const chunks = [
     encoder.encode(start),
     ...returned?.chunks ?? [],
-    encoder.encode(`\r\n--${boundary}--\r\n`),
+    // What stands before a boundary ends with its own CRLF (RFC 2046 §5.1.1).
+    encoder.encode(`${returned === undefined ? "" : "\r\n"}--${boundary}--\r\n`),
   ];
   return {
     sender: { mailbox: null, body: returned?.eightBit || utf8 ? "8BITMIME" : "7BIT", utf8 },
@@ -130,13 +131,10 @@ function explanation({ kind, about, until }: Report, { hostname }: Reporter, utf
     `This is the mail relay at ${hostname}.`,
     "",
     before,
-    ...about.flatMap(({ recipient, outcome: { host, reply, command } }) => [
+    ...about.flatMap(({ recipient, outcome }) => [
       "",
       `  ${format(recipient.mailbox)}`,
-      ...wrapped(
-        [host, "said:", reply, ...command ? [`(${command})`] : []]
-          .slice(host === undefined ? 2 : 0).join(" "),
-      ),
+      ...wrapped(inWords(outcome)),
     ]),
     "",
     behind,
@@ -150,8 +148,20 @@ function explanation({ kind, about, until }: Report, { hostname }: Reporter, utf
     (encoding === "base64" ? base64(encoder.encode(text)) : text);
 }
 
+/** What we say ourselves may have a host that it is about. */
+function inWords(outcome: Outcome): string {
+  const { host, reply, command } = outcome;
+  if (isReply(outcome)) return `${host} said: ${reply} (${command})`;
+  return host === undefined ? reply : `${host}: ${reply}`;
+}
+
+/** It is a server's, not our word in its place. */
+function isReply({ host, command, reply }: Outcome): boolean {
+  return host !== undefined && command !== undefined && /^[2-5][0-9]{2}(?: |$)/.test(reply);
+}
+
 const wrapped = (text: string) =>
-  folded("   ", text.split(" ")).split("\r\n").filter((line) => line !== "")
+  folded("   ", text.split(" ")).split("\r\n").filter((line) => line.trim() !== "")
     .map((line) => `    ${line.trim()}`);
 
 /** RFC 3464 §2. */
@@ -182,19 +192,20 @@ function status(report: Report, { hostname, now }: Reporter, utf8: boolean): str
 /** RFC 6533 §3: an address beyond ASCII has a type of its own. */
 function addressField(name: string, type: string, address: string, utf8: boolean): string {
   const beyond = !isAscii(address) || type.toLowerCase() === "utf-8";
+  // On one line: not every reader unfolds it.
   return beyond
-    ? folded(name, ["utf-8;", unitext(address, utf8)])
-    : folded(name, [`${type};`, address]);
+    ? unfolded(name, `utf-8; ${unitext(address, utf8)}`)
+    : unfolded(name, `${type}; ${address}`);
 }
 
 /** RFC 3464 §2.3.5, §2.3.6: who said it, and what; or what we say of it ourselves. */
-function remote({ host, reply }: Outcome, utf8: boolean): string[] {
-  const isReply = host !== undefined && /^[2-5][0-9]{2}(?: |$)/.test(reply);
+function remote(outcome: Outcome, utf8: boolean): string[] {
+  const { host, reply } = outcome;
   const [name] = host?.split(" ") ?? [];
   const words = (text: string) => (utf8 ? text : text.replace(/[^ -~]/g, "?")).split(" ");
   return [
     ...name === undefined ? [] : [folded("Remote-MTA:", ["dns;", ...words(name)])],
-    folded("Diagnostic-Code:", [isReply ? "smtp;" : "x-dinopost;", ...words(reply)]),
+    folded("Diagnostic-Code:", [isReply(outcome) ? "smtp;" : "x-dinopost;", ...words(reply)]),
   ];
 }
 
@@ -211,7 +222,9 @@ interface Returned {
  */
 function returnedOf({ kind, sender }: Report, original: Content, utf8: boolean): Returned {
   const beyond = beyondAscii(original);
-  const wished = kind === "failed" && sender.ret !== "HDRS" && original.size <= LARGEST_RETURNED;
+  // RFC 8689 §5: what was to be kept from others is not given to whoever reads a bounce.
+  const wished = kind === "failed" && sender.ret !== "HDRS" && !sender.requireTls &&
+    original.size <= LARGEST_RETURNED;
   if (wished && (utf8 || !beyond.body || (sender.ret === "FULL" && !beyond.header))) {
     const type = utf8 && beyond.header ? "message/global" : "message/rfc822";
     const encoding = beyond.body ? "Content-Transfer-Encoding: 8bit\r\n" : "";
@@ -239,7 +252,7 @@ function fieldsOf(original: Content): Uint8Array<ArrayBuffer> {
   const whole = headerOf(original);
   const end = whole.length <= LARGEST_RETURNED
     ? whole.length
-    : whole.lastIndexOf(10, LARGEST_RETURNED) + 1;
+    : whole.lastIndexOf(10, LARGEST_RETURNED - 1) + 1;
   return whole.slice(0, end);
 }
 

@@ -1,8 +1,10 @@
 /** Fields of a header, written. */
 
 const LINE = 78;
-/** RFC 5322 §2.1.1 has 998 in a line; longer words are cut. */
+/** RFC 5322 §2.1.1 has 998 octets in a line; longer words are cut. */
 const LONGEST_WORD = 900;
+/** Each may be four octets (RFC 6532 §3.4). */
+const LONGEST_BEYOND = 240;
 
 // deno-lint-ignore no-control-regex -- control characters are what must not pass
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
@@ -22,7 +24,17 @@ export function folded(name: string, words: readonly string[]): string {
   return field + "\r\n";
 }
 
+/** On one line, whatever its length; what would make that too long is left out. */
+export function unfolded(name: string, text: string): string {
+  const [piece = ""] = piecesOf(text);
+  return `${name} ${piece.replace(CONTROLS, "?")}\r\n`;
+}
+
+/** Of no letters there are none: a line of white space would be an end. */
 function piecesOf(word: string): string[] {
-  if (word.length <= LONGEST_WORD) return [word];
-  return word.match(new RegExp(`[^]{1,${LONGEST_WORD}}`, "gu")) ?? [];
+  if (word === "") return [];
+  if (word.length <= LONGEST_BEYOND) return [word];
+  // deno-lint-ignore no-control-regex -- what is ASCII
+  const longest = /^[\x00-\x7f]*$/.test(word) ? LONGEST_WORD : LONGEST_BEYOND;
+  return word.match(new RegExp(`[^]{1,${longest}}`, "gu")) ?? [];
 }

@@ -147,7 +147,7 @@ export class Dispatcher {
       const outcomes = await this.#deliver(claim);
       decided = settle(claim, outcomes, this.#parts.limits(), this.#moment());
       const tried = outcomes.filter((outcome) => outcome !== undefined);
-      this.#tell(claim, tried);
+      this.#tell(claim, decided);
       const { perDestination } = this.#parts.limits();
       this.#pace.note(way, tried, this.#busy.get(way)!, perDestination);
     } catch (error) {
@@ -209,7 +209,8 @@ export class Dispatcher {
     }
   }
 
-  #tell({ id, domain }: Claim, outcomes: readonly Outcome[]): void {
+  #tell({ id, domain }: Claim, { recipients }: Decided): void {
+    const outcomes = recipients.flatMap(({ attempt }) => attempt?.outcome ?? []);
     for (const kind of ["delivered", "deferred", "failed", "held"] as const) {
       const alike = outcomes.filter((outcome) => outcome.kind === kind);
       if (alike.length === 0) continue;
