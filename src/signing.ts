@@ -8,7 +8,8 @@
 
 import { type Config, type DkimKey, dkimKeys } from "./config.ts";
 import type { Sign } from "./intake.ts";
-import { authorDomain, isSignedBy, signatures, type Signer } from "./mail/dkim.ts";
+import { authorDomain } from "./mail/author.ts";
+import { isSignedBy, signatures, type Signer } from "./mail/dkim.ts";
 import type { World } from "./ports.ts";
 import type { SigningKey } from "./ports/signing.ts";
 import { asciiDomain } from "./smtp/address.ts";

@@ -6,14 +6,14 @@
  * same signatures however its chunks are cut; no stretch of work is long. What a reader goes by,
  * as From and Subject, cannot be added later without the signature failing.
  *
- * A signer that fails makes the whole fail. A message whose author cannot be told for certain has
- * none.
+ * A signer that fails makes the whole fail.
  */
 
-import { asciiDomain, isDomain } from "../smtp/address.ts";
+import { asciiDomain } from "../smtp/address.ts";
 import type { Content } from "../smtp/content.ts";
 import { toBase64 } from "../smtp/sasl.ts";
 import { RelaxedBody, relaxedField } from "./canonical.ts";
+import { fieldsOf, joined, parted, valueOf } from "./parts.ts";
 
 type Octets = Uint8Array<ArrayBuffer>;
 
@@ -63,7 +63,6 @@ const SIGNED: readonly (readonly [name: string, once: "more" | "each"])[] = [
   ["List-Unsubscribe", "each"],
   ["List-Unsubscribe-Post", "each"],
 ];
-const LONGEST_NAME = Math.max(...SIGNED.map(([name]) => name.length));
 /** By their names in lower case, where they stand in that list. */
 const PLACES = new Map(SIGNED.map(([name], place) => [name.toLowerCase(), place]));
 
@@ -77,7 +76,6 @@ const LINE = 78;
 const SIGNATURE_LINE = /.{1,75}/g;
 
 const utf8 = new TextEncoder();
-const utf8Text = new TextDecoder();
 
 /** The DKIM-Signature fields, one for each signer, to be put in front of the message. */
 export async function signatures(
@@ -127,53 +125,6 @@ export function isSignedBy(content: Content, domain: string): boolean {
 
 const comparable = (domain: string) => (asciiDomain(domain) ?? domain).toLowerCase();
 
-/** The domain of the first address in From, in lower case. */
-export function authorDomain(content: Content): string | undefined {
-  const authors = [...fieldsOf(parted(content).header)].filter(({ name }) => name === "from");
-  // There is one (RFC 5322 §3.6). Of several, programs differ in which they show.
-  return authors.length === 1 ? firstDomain(valueOf(authors[0])) : undefined;
-}
-
-/** RFC 5322 §3.4. What can be read in two ways is not read. */
-function firstDomain(addresses: string): string | undefined {
-  // RFC 5322 §4.4: of old, a route could stand in front of an address.
-  const text = plain(addresses)?.replace(/<\s*@[^<>:]*:/g, "<");
-  for (const [, member, end] of text?.matchAll(/([^,;:]*)([,;:]|$)/g) ?? []) {
-    const isAddress = /[<>@]/.test(member);
-    // The name of a group, or half a name without the quotes that it should have.
-    if (!isAddress) continue;
-    const [, named, bare] = /^[^<>]*<([^<>]*)>\s*$|^([^<>]*)$/.exec(member) ?? [];
-    const [local, domain, ...more] = (named ?? bare ?? "").split("@");
-    const name = domain?.replace(/ ?\. ?/g, ".").trim();
-    const isWhole = end !== ":" && more.length === 0 && local.trim() !== "" && isDomain(name ?? "");
-    return isWhole ? name.toLowerCase() : undefined;
-  }
-  return undefined;
-}
-
-/** Without comments, and with marks for quoted strings and literals: they may hold anything. */
-function plain(text: string): string | undefined {
-  let out = "", depth = 0, until = "", isGap = false;
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (character === "\\" && (depth > 0 || until !== "")) at++;
-    else if (until !== "") {
-      if (character === until) until = "";
-    } else if (character === "(") depth++;
-    else if (depth > 0) {
-      if (character === ")") depth--;
-      isGap = true;
-    } else if (/\s/.test(character)) isGap = true;
-    else {
-      out += isGap ? ` ${character}` : character;
-      isGap = false;
-      if (character === '"') until = '"';
-      if (character === "[") until = "]";
-    }
-  }
-  return depth > 0 || until !== "" ? undefined : out;
-}
-
 /** The names for `h=`, and what is hashed of the header, in this order. */
 function signedOf(header: Uint8Array): { names: string[]; octets: Uint8Array[] } {
   const found: (Uint8Array[] | undefined)[] = [];
@@ -216,76 +167,6 @@ async function hashOf(body: readonly Uint8Array[], means: Means): Promise<Uint8A
   }
   for (const octets of relaxed.end()) hash.update(octets);
   return hash.digest();
-}
-
-const CR = 13, LF = 10, COLON = 58;
-const isWhite = (octet: number) => octet === 32 || octet === 9;
-const isGap = (octet: number) => isWhite(octet) || octet === CR || octet === LF;
-
-/** The octets before the empty line, and those behind it. */
-function parted({ chunks }: Content): { header: Uint8Array; body: Uint8Array[] } {
-  const before: Uint8Array[] = [];
-  let line = 0, first = 0;
-  for (const [i, chunk] of chunks.entries()) {
-    for (let at = 0; at < chunk.length;) {
-      if (line === 0) first = chunk[at];
-      const end = lineEnd(chunk, at);
-      line += end - at;
-      at = end;
-      if (chunk[end - 1] !== LF) continue;
-      if (line === 1 || (line === 2 && first === CR)) {
-        const header = joined([...before, chunk.subarray(0, end)]);
-        return {
-          header: header.subarray(0, -line),
-          body: [chunk.subarray(end), ...chunks.slice(i + 1)],
-        };
-      }
-      line = 0;
-    }
-    before.push(chunk);
-  }
-  return { header: joined(before), body: [] };
-}
-
-interface Field {
-  /** In lower case. */
-  readonly name: string;
-  readonly octets: Uint8Array;
-  /** Where the value begins. */
-  readonly value: number;
-}
-
-/** Those of a header, without lines that are none, and names too long to matter here. */
-function* fieldsOf(header: Uint8Array): Generator<Field, void> {
-  for (let at = 0; at < header.length;) {
-    const from = at;
-    do at = lineEnd(header, at); while (isWhite(header[at]));
-    let end = from;
-    while (end < at && header[end] > 32 && header[end] < 127 && header[end] !== COLON) end++;
-    // RFC 5322 §4.5: of old, white space could stand before the colon.
-    let colon = end;
-    while (colon < at && isGap(header[colon])) colon++;
-    if (header[colon] !== COLON || colon >= at || end - from > LONGEST_NAME) continue;
-    const name = String.fromCharCode(...header.subarray(from, end)).toLowerCase();
-    yield { name, octets: header.subarray(from, at), value: colon + 1 - from };
-  }
-}
-
-const valueOf = ({ octets, value }: Field) => utf8Text.decode(octets.subarray(value));
-
-function lineEnd(octets: Uint8Array, from: number): number {
-  const found = octets.indexOf(LF, from);
-  return found < 0 ? octets.length : found + 1;
-}
-
-function joined(pieces: readonly Uint8Array[]): Octets {
-  const whole = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /** A line ends before a piece that would make it too long (RFC 5322 §2.2.3). */

@@ -12,6 +12,7 @@
 
 import type { Content } from "../smtp/content.ts";
 import { MAX_HEADER_OCTETS } from "../smtp/content_reader.ts";
+import { joined, lineEnd } from "./parts.ts";
 
 export interface Examined {
   /** How many servers the message has passed (RFC 5321 §6.3). */
@@ -103,20 +104,10 @@ export function headerOf({ chunks }: Content): Uint8Array {
       pieces.push(piece);
       size += piece.length;
     }
-    octets = joined(pieces, size);
+    octets = joined(pieces);
     end = headerEnd(octets);
   }
   return octets.subarray(0, end < 0 ? MAX_HEADER_OCTETS : end);
-}
-
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /** Where the empty line is; -1: not among these octets. */
@@ -126,11 +117,6 @@ function headerEnd(octets: Uint8Array): number {
     at = lineEnd(octets, at);
   }
   return -1;
-}
-
-function lineEnd(octets: Uint8Array, from: number): number {
-  const found = octets.indexOf(LF, from);
-  return found < 0 ? octets.length : found + 1;
 }
 
 const isWhite = (octet: number) => octet === SPACE || octet === TAB;

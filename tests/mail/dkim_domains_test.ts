@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { authorDomain, isSignedBy } from "../../src/mail/dkim.ts";
+import { authorDomain } from "../../src/mail/author.ts";
+import { isSignedBy } from "../../src/mail/dkim.ts";
 import { binary, contentOf } from "../fakes/dkim.ts";
 
 const SIGNATURE = "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=x; h=From; bh=y; b=z\r\n";

@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant.ts";
 
 const CANONICAL = "src/mail/canonical.ts";
 const DKIM = "src/mail/dkim.ts";
+const PARTS = "src/mail/parts.ts";
+const AUTHOR = "src/mail/author.ts";
 const SIGNING = "src/deno/signing.ts";
 const form = ["tests/mail/canonical_test.ts"];
 const words = ["tests/mail/dkim_test.ts"];
@@ -216,7 +218,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S29",
     what: "white space hides a field's name",
-    file: DKIM,
+    file: PARTS,
     find: "while (colon < at && isGap(header[colon])) colon++;",
     put: "",
     tests: words,
@@ -224,7 +226,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S29",
     what: "a folded line is a field",
-    file: DKIM,
+    file: PARTS,
     find: "do at = lineEnd(header, at); while (isWhite(header[at]));",
     put: "at = lineEnd(header, at);",
     tests: words,
@@ -232,7 +234,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S29",
     what: "the body begins with its chunk",
-    file: DKIM,
+    file: PARTS,
     find: "body: [chunk.subarray(end), ",
     put: "body: [chunk, ",
     tests: words,
@@ -240,7 +242,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S29",
     what: "the empty line is missed where it is cut",
-    file: DKIM,
+    file: PARTS,
     find: "      if (line === 0) first = chunk[at];\n",
     put: "      first = chunk[at];\n",
     tests: words,
@@ -265,14 +267,14 @@ export const dkim: readonly Mutant[] = [
     row: "S29",
     what: "a domain in other letters is another",
     file: DKIM,
-    find: "(asciiDomain(domain) ?? domain).toLowerCase();\n\n/** The domain of",
-    put: "asciiDomain(domain) ?? domain;\n\n/** The domain of",
+    find: "(asciiDomain(domain) ?? domain).toLowerCase();\n\n/** The names for",
+    put: "asciiDomain(domain) ?? domain;\n\n/** The names for",
     tests: domains,
   },
   {
     row: "S9",
     what: "of several From the first has the author",
-    file: DKIM,
+    file: AUTHOR,
     find: "authors.length === 1 ?",
     put: "authors.length >= 1 ?",
     tests: domains,
@@ -280,7 +282,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "a comment may hold the author",
-    file: DKIM,
+    file: AUTHOR,
     find: `else if (character === "(") depth++;`,
     put: `else if (character === "\\x00") depth++;`,
     tests: domains,
@@ -288,7 +290,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "a comment joins what it parts",
-    file: DKIM,
+    file: AUTHOR,
     find: `      if (character === ")") depth--;\n      isGap = true;\n`,
     put: `      if (character === ")") depth--;\n`,
     tests: domains,
@@ -296,7 +298,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "a quoted string may hold the author",
-    file: DKIM,
+    file: AUTHOR,
     find: `      if (character === '"') until = '"';\n`,
     put: "",
     tests: domains,
@@ -304,7 +306,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "a quote escaped ends the string",
-    file: DKIM,
+    file: AUTHOR,
     find: `if (character === "\\\\" && (depth > 0 || until !== "")) at++;\n    else if`,
     put: "if",
     tests: domains,
@@ -312,7 +314,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "what never ends is read all the same",
-    file: DKIM,
+    file: AUTHOR,
     find: `return depth > 0 || until !== "" ? undefined : out;`,
     put: "return out;",
     tests: domains,
@@ -320,7 +322,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "of two addresses without a comma one is the author",
-    file: DKIM,
+    file: AUTHOR,
     find: "more.length === 0 && ",
     put: "",
     tests: domains,
@@ -328,7 +330,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "the name of a group is an author",
-    file: DKIM,
+    file: AUTHOR,
     find: `end !== ":" && `,
     put: "",
     tests: domains,
@@ -336,7 +338,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "a route is an author",
-    file: DKIM,
+    file: AUTHOR,
     find: `?.replace(/<\\s*@[^<>:]*:/g, "<")`,
     put: "",
     tests: domains,
@@ -344,7 +346,7 @@ export const dkim: readonly Mutant[] = [
   {
     row: "S9",
     what: "the author's domain may be anything",
-    file: DKIM,
+    file: AUTHOR,
     find: ` && isDomain(name ?? "");`,
     put: ` && name !== undefined;`,
     tests: domains,
