@@ -143,15 +143,22 @@ export class Relay {
     this.#audit.wants = { lines: on, content: on && this.#config.mode === "capture" };
   }
 
-  /** Settles when the relay has stopped, its store closed. */
+  /**
+   * Settles when the relay has stopped, its store closed. Rejects where it cannot listen, or its
+   * store has broken: whoever started it starts it anew.
+   */
   async run(): Promise<void> {
+    const broken = new Promise<never>((_, reject) => this.#store.onBroken(reject));
     try {
       const stopped = this.server.listenAndServe();
       this.#certificates?.start();
       this.#retention.start();
       this.#dispatcher?.start();
-      await stopped;
+      await Promise.race([stopped, broken]);
       await this.#dispatcher?.stop(this.#config.shutdownTimeout);
+    } catch (error) {
+      await Promise.all([this.server.shutdown({ within: 0 }), this.#dispatcher?.stop(0)]);
+      throw error;
     } finally {
       this.#retention.stop();
       this.#certificates?.stop();

@@ -222,6 +222,8 @@ export interface Store {
   time(): number;
   /** Called when there may be something due that was not before. */
   onNews(call: () => void): void;
+  /** Called when it can keep nothing any more, and will not. */
+  onBroken(call: (error: Error) => void): void;
   close(): Promise<void>;
 }
 

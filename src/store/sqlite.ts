@@ -24,7 +24,7 @@ import {
   type StoreStats,
   type Swept,
 } from "../ports/store.ts";
-import type { Thread } from "../ports/thread.ts";
+import { type Thread, ThreadEndedError } from "../ports/thread.ts";
 import type { Content } from "../smtp/content.ts";
 import { Batches } from "./batches.ts";
 import type { ClaimedPart } from "./claim.ts";
@@ -34,6 +34,7 @@ import { LARGE, Layout } from "./layout.ts";
 import type { Times } from "./look.ts";
 import { type Order, type Ordered, wholeOrder } from "./orders.ts";
 import { type ReaderThread, Reading } from "./reading.ts";
+import { Room } from "./room.ts";
 import type { SweptPart } from "./sweep.ts";
 import { View } from "./view.ts";
 import type { Notice, WriterAnswer, WriterQuestion } from "./writer.ts";
@@ -51,7 +52,6 @@ export interface StoreParts {
 
 /** A command of the command line is noticed within this time. */
 const POLL = 500;
-const SPACE_AGE = 1_000;
 
 export class SqliteStore implements Store {
   readonly #parts: StoreParts;
@@ -62,8 +62,9 @@ export class SqliteStore implements Store {
   readonly #view: View | undefined;
   readonly #timeAtStart: number;
   readonly #monotonicAtStart: number;
-  #space: (Space & { readonly at: number }) | undefined;
+  readonly #room: Room;
   #news: () => void = () => {};
+  #broken: (error: Error) => void = () => {};
   #cancelPoll: () => void = () => {};
   #closed = false;
 
@@ -76,6 +77,7 @@ export class SqliteStore implements Store {
     this.#parts = parts;
     this.#layout = new Layout(parts.folder);
     this.#writer = writer;
+    this.#room = new Room(parts);
     this.#reading = new Reading(parts.folder, parts.startReader, () => this.#salvage());
     this.#timeAtStart = opened.time;
     this.#monotonicAtStart = monotonicAtStart;
@@ -232,8 +234,8 @@ export class SqliteStore implements Store {
     const problems: string[] = [];
     for (let from: number | undefined = 0; from !== undefined;) {
       const start: number = from;
-      const part = await this.#batches.put(() => ({ kind: "sweep", before, from: start }));
-      const swept = part as SweptPart;
+      const make = (): Operation => ({ kind: "sweep", before, from: start });
+      const swept = await this.#batches.put(make) as SweptPart;
       messages += swept.messages;
       problems.push(...swept.problems);
       from = swept.next;
@@ -250,36 +252,32 @@ export class SqliteStore implements Store {
   }
 
   space(): Space {
-    const { clock, files, folder } = this.#parts;
-    const now = clock.monotonic();
-    if (this.#space === undefined || now - this.#space.at > SPACE_AGE) {
-      this.#space = { at: now, ...files.space(folder) };
-    }
-    return this.#space;
+    return this.#room.space;
   }
 
   backup(folder: string): Promise<void> {
     return this.#reading.ask({ kind: "backup", folder });
   }
 
-  onNews(call: () => void): void {
-    this.#news = call;
-  }
+  onNews = (call: () => void): void => void (this.#news = call);
+  onBroken = (call: (error: Error) => void): void => void (this.#broken = call);
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelPoll();
     this.#view?.close();
     this.#reading.end();
-    await this.#writer.ask({ kind: "close" });
+    // Where it has broken there is nothing to close.
+    await this.#writer.ask({ kind: "close" }).catch(() => {});
     this.#writer.end();
   }
 
   #poll(): void {
     this.#cancelPoll = this.#parts.clock.timer(POLL, async () => {
-      const answer = await this.#writer.ask({ kind: "poll" }).catch(() => undefined);
+      const answer = await this.#writer.ask({ kind: "poll" }).catch((error) => error);
       if (this.#closed) return;
-      if (answer?.kind === "polled" && answer.changed) this.#news();
+      if (answer instanceof ThreadEndedError) return this.#broken(answer);
+      if (answer.kind === "polled" && answer.changed) this.#news();
       this.#poll();
     });
   }
