@@ -6,6 +6,8 @@ const LONGEST_WORD = 900;
 /** Each may be four octets (RFC 6532 §3.4). */
 const LONGEST_BEYOND = 240;
 
+const encoder = new TextEncoder();
+
 // deno-lint-ignore no-control-regex -- control characters are what must not pass
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 
@@ -24,10 +26,10 @@ export function folded(name: string, words: readonly string[]): string {
   return field + "\r\n";
 }
 
-/** On one line, whatever its length; what would make that too long is left out. */
+/** On one line, if a line can be so long. */
 export function unfolded(name: string, text: string): string {
-  const [piece = ""] = piecesOf(text);
-  return `${name} ${piece.replace(CONTROLS, "?")}\r\n`;
+  if (encoder.encode(text).length > LONGEST_WORD) return folded(name, [text]);
+  return `${name} ${text.replace(CONTROLS, "?")}\r\n`;
 }
 
 /** Of no letters there are none: a line of white space would be an end. */

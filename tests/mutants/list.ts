@@ -1,6 +1,7 @@
 /** The defences, one by one, and the tests that miss them. */
 
 import { auth } from "./auth.ts";
+import { bounces } from "./bounces.ts";
 import { dkim } from "./dkim.ts";
 import { durability } from "./durability.ts";
 import { limits } from "./limits.ts";
@@ -20,6 +21,7 @@ export const mutants: readonly Mutant[] = [
   ...store,
   ...durability,
   ...outbound,
+  ...bounces,
   ...signing,
   ...dkim,
   ...limits,
