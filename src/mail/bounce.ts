@@ -194,8 +194,8 @@ function addressField(name: string, type: string, address: string, utf8: boolean
   const beyond = !isAscii(address) || type.toLowerCase() === "utf-8";
   // On one line: not every reader unfolds it.
   return beyond
-    ? unfolded(name, `utf-8; ${unitext(address, utf8)}`)
-    : unfolded(name, `${type}; ${address}`);
+    ? unfolded(`${name} utf-8;`, unitext(address, utf8))
+    : unfolded(`${name} ${type};`, address);
 }
 
 /** RFC 3464 §2.3.5, §2.3.6: who said it, and what; or what we say of it ourselves. */
