@@ -21,7 +21,7 @@ import type { Secured, State } from "../smtp/state.ts";
 import type { Claim } from "../smtp/xclient.ts";
 import type { Answer } from "./authentication.ts";
 import { ConnectionLost, hasSpoken, untilEnd } from "./beginning.ts";
-import { Deadline } from "./deadline.ts";
+import { Deadline } from "../deadline.ts";
 
 /** Whom the session's questions go to. */
 export interface Host {

@@ -21,7 +21,7 @@ import { isAmong, plain } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import type { Answer } from "./authentication.ts";
 import { Conversation, type Host } from "./conversation.ts";
-import { Deadline } from "./deadline.ts";
+import { Deadline } from "../deadline.ts";
 import { observerOf } from "./observer.ts";
 import type { Checks, DEFAULTS, Refusal, ServerOptions } from "./options.ts";
 import { readProxyHeader } from "./proxy_header.ts";

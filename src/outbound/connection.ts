@@ -232,6 +232,7 @@ export class OutboundConnection {
       });
       this.#tls = connection.secured;
       this.#doubt = doubt;
+      this.#wire.letGo();
       this.#wire = new Wire(connection, clock);
     } catch (error) {
       if (!(error instanceof HandshakeError)) throw error;

@@ -5,6 +5,7 @@
  * is no reply is a failure of the session.
  */
 
+import { Deadline } from "../deadline.ts";
 import type { Clock, Connection } from "../ports.ts";
 import type { Content } from "../smtp/content.ts";
 import { parse, type Reply } from "../smtp/reply.ts";
@@ -27,6 +28,8 @@ const encoder = new TextEncoder();
 export class Wire {
   readonly connection: Connection;
   readonly #clock: Clock;
+  readonly #deadline: Deadline;
+  #isLate = false;
   readonly #buffer = new Uint8Array(BUFFER);
   readonly #utf8 = new TextDecoder();
   #text = "";
@@ -34,6 +37,10 @@ export class Wire {
   constructor(connection: Connection, clock: Clock) {
     this.connection = connection;
     this.#clock = clock;
+    this.#deadline = new Deadline(clock, () => {
+      this.#isLate = true;
+      this.close();
+    });
   }
 
   /** The server has said more than it was asked for. */
@@ -42,7 +49,13 @@ export class Wire {
   }
 
   close(): void {
+    this.letGo();
     this.connection.close();
+  }
+
+  /** The connection goes on without it. */
+  letGo(): void {
+    this.#deadline.clear();
   }
 
   /** Milliseconds, for this and for the others. */
@@ -87,17 +100,13 @@ export class Wire {
 
   /** When the time is over the connection is closed, which ends whatever waits for it. */
   async #inTime<T>(work: () => Promise<T>, within: number, late: string): Promise<T> {
-    let isLate = false;
-    const cancel = this.#clock.timer(within, () => {
-      isLate = true;
-      this.close();
-    });
+    this.#deadline.set(this.#clock.monotonic() + within);
     try {
       return await work();
     } catch (error) {
-      throw isLate ? new SessionFailure(late) : error;
+      throw this.#isLate ? new SessionFailure(late) : error;
     } finally {
-      cancel();
+      this.#deadline.set(Infinity);
     }
   }
 

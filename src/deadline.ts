@@ -3,7 +3,7 @@
  * made. The one timer looks, when it fires, whether the time has really come.
  */
 
-import type { Clock } from "../ports.ts";
+import type { Clock } from "./ports.ts";
 
 export class Deadline {
   readonly #clock: Clock;
