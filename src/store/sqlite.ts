@@ -30,6 +30,7 @@ import { Batches } from "./batches.ts";
 import type { ClaimedPart } from "./claim.ts";
 import { ownerOf, pack } from "./commit.ts";
 import type { Operation } from "./engine.ts";
+import { Fresh } from "./fresh.ts";
 import { LARGE, Layout } from "./layout.ts";
 import type { Times } from "./look.ts";
 import { type Order, type Ordered, wholeOrder } from "./orders.ts";
@@ -63,6 +64,7 @@ export class SqliteStore implements Store {
   readonly #timeAtStart: number;
   readonly #monotonicAtStart: number;
   readonly #room: Room;
+  readonly #fresh: Fresh;
   #news: () => void = () => {};
   #broken: (error: Error) => void = () => {};
   #cancelPoll: () => void = () => {};
@@ -78,6 +80,7 @@ export class SqliteStore implements Store {
     this.#layout = new Layout(parts.folder);
     this.#writer = writer;
     this.#room = new Room(parts);
+    this.#fresh = new Fresh(parts.clock);
     this.#reading = new Reading(parts.folder, parts.startReader, () => this.#salvage());
     this.#timeAtStart = opened.time;
     this.#monotonicAtStart = monotonicAtStart;
@@ -131,8 +134,9 @@ export class SqliteStore implements Store {
         kind: "commit",
         message: pack(entry, isLarge ? { checksum } : { at }),
       });
-      const number = await this.#batches.put(make, isLarge ? [] : [content]);
-      this.#view?.added(number as number);
+      const number = await this.#batches.put(make, isLarge ? [] : [content]) as number;
+      this.#view?.added(number);
+      if (entry.state === "queued") this.#fresh.keep(number, content);
     } catch (error) {
       if (isLarge) this.#forgetFile(id);
       throw error;
@@ -185,6 +189,8 @@ export class SqliteStore implements Store {
   }
 
   async content(message: number): Promise<Content> {
+    const fresh = this.#fresh.take(message);
+    if (fresh !== undefined) return fresh;
     const found = await this.#reading.ask({ kind: "content", message });
     if ("octets" in found) return { chunks: [found.octets], size: found.octets.length };
     if ("gone" in found) throw new StoreError(`read message ${message}: it has left the queue`);
@@ -207,13 +213,10 @@ export class SqliteStore implements Store {
     if (answer.kind === "salvaged") { for (const notice of answer.notices) this.#notice(notice); }
   }
 
-  list(filter: Filter): Promise<readonly MessageRow[]> {
-    return this.#reading.ask({ kind: "list", filter, times: this.#times() });
-  }
-
-  show(id: string): Promise<ShownMessage | undefined> {
-    return this.#reading.ask({ kind: "show", id, times: this.#times() });
-  }
+  list = (filter: Filter): Promise<readonly MessageRow[]> =>
+    this.#reading.ask({ kind: "list", filter, times: this.#times() });
+  show = (id: string): Promise<ShownMessage | undefined> =>
+    this.#reading.ask({ kind: "show", id, times: this.#times() });
 
   hold = (which: Selection): Promise<Changed> => this.#order("hold", which);
   release = (which: Selection): Promise<Changed> => this.#order("release", which);
