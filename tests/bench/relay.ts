@@ -10,8 +10,8 @@ import { Postfix } from "../fakes/postfix.ts";
 import { run, Sink } from "./relay/flow.ts";
 import { Lateness } from "./relay/lateness.ts";
 
-const ROUNDS = 3;
-const WARM_UP = 300;
+const ROUNDS = 5;
+const WARM_UP = 1000;
 const at = Deno.args.indexOf("--messages");
 const MESSAGES = at < 0 ? 5000 : Number(Deno.args[at + 1]);
 /** Times the rate of Postfix. */
