@@ -39,12 +39,15 @@ export class Signatures {
   unsigned = 0;
 
   #loading: Promise<void>;
-  /** More at once than there are processors would only take time from everything else. */
+  /**
+   * One more than there are processors: none of them waits for the next, and more would only take
+   * time from everything else.
+   */
   readonly #turns: Turns;
 
   constructor(config: Config, world: Surroundings) {
     this.#world = world;
-    this.#turns = new Turns({ atOnce: world.processors, mostWaiting: Infinity });
+    this.#turns = new Turns({ atOnce: world.processors + 1, mostWaiting: Infinity });
     this.#loading = this.#load(config);
     // Whoever signs is told.
     this.#loading.catch(() => {});

@@ -6,11 +6,11 @@
 
 import { isDomain } from "../smtp/address.ts";
 import type { Content } from "../smtp/content.ts";
-import { fieldsOf, parted, valueOf } from "./parts.ts";
+import { partsOf, valueOf } from "./parts.ts";
 
 /** The domain of the first address in From, in lower case. */
 export function authorDomain(content: Content): string | undefined {
-  const authors = [...fieldsOf(parted(content).header)].filter(({ name }) => name === "from");
+  const authors = partsOf(content).fields.filter(({ name }) => name === "from");
   // There is one (RFC 5322 §3.6). Of several, programs differ in which they show.
   return authors.length === 1 ? firstDomain(valueOf(authors[0])) : undefined;
 }

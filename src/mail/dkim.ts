@@ -13,7 +13,7 @@ import { asciiDomain } from "../smtp/address.ts";
 import type { Content } from "../smtp/content.ts";
 import { toBase64 } from "../smtp/sasl.ts";
 import { RelaxedBody, relaxedField } from "./canonical.ts";
-import { fieldsOf, joined, parted, valueOf } from "./parts.ts";
+import { type Field, joined, partsOf, valueOf } from "./parts.ts";
 
 type Octets = Uint8Array<ArrayBuffer>;
 
@@ -84,8 +84,8 @@ export async function signatures(
   means: Means,
 ): Promise<string> {
   if (signers.length === 0) return "";
-  const { header, body } = parted(content);
-  const { names, octets } = signedOf(header);
+  const { fields: given, body } = partsOf(content);
+  const { names, octets } = signedOf(given);
   const bodyHash = toBase64(await hashOf(body, means));
   const time = Math.floor(means.now / 1000);
   const fields = await Promise.all(signers.map(async (signer) => {
@@ -112,7 +112,7 @@ export async function signatures(
 /** Whether the message says of itself that the domain has signed it. Nothing is verified. */
 export function isSignedBy(content: Content, domain: string): boolean {
   const wanted = comparable(domain);
-  for (const field of fieldsOf(parted(content).header)) {
+  for (const field of partsOf(content).fields) {
     if (field.name !== "dkim-signature") continue;
     for (const tag of valueOf(field).split(";")) {
       const equals = tag.indexOf("=");
@@ -126,9 +126,9 @@ export function isSignedBy(content: Content, domain: string): boolean {
 const comparable = (domain: string) => (asciiDomain(domain) ?? domain).toLowerCase();
 
 /** The names for `h=`, and what is hashed of the header, in this order. */
-function signedOf(header: Uint8Array): { names: string[]; octets: Uint8Array[] } {
+function signedOf(fields: readonly Field[]): { names: string[]; octets: Uint8Array[] } {
   const found: (Uint8Array[] | undefined)[] = [];
-  for (const { name, octets } of fieldsOf(header)) {
+  for (const { name, octets } of fields) {
     const place = PLACES.get(name);
     if (place !== undefined) (found[place] ??= []).push(octets);
   }

@@ -11,8 +11,26 @@ const CR = 13, LF = 10, COLON = 58;
 const isWhite = (octet: number) => octet === 32 || octet === 9;
 const isGap = (octet: number) => isWhite(octet) || octet === CR || octet === LF;
 
+export interface Parts {
+  readonly fields: readonly Field[];
+  readonly body: readonly Uint8Array[];
+}
+
+/** A content is looked at by several, one after the other. */
+const known = new WeakMap<Content, Parts>();
+
+export function partsOf(content: Content): Parts {
+  let parts = known.get(content);
+  if (parts === undefined) {
+    const { header, body } = parted(content);
+    parts = { fields: [...fieldsOf(header)], body };
+    known.set(content, parts);
+  }
+  return parts;
+}
+
 /** The octets before the empty line, and those behind it. */
-export function parted({ chunks }: Content): { header: Uint8Array; body: Uint8Array[] } {
+function parted({ chunks }: Content): { header: Uint8Array; body: Uint8Array[] } {
   const before: Uint8Array[] = [];
   let line = 0, first = 0;
   for (const [i, chunk] of chunks.entries()) {
@@ -45,7 +63,7 @@ export interface Field {
 }
 
 /** Those of a header, without lines that are none, and names too long to matter here. */
-export function* fieldsOf(header: Uint8Array): Generator<Field, void> {
+function* fieldsOf(header: Uint8Array): Generator<Field, void> {
   for (let at = 0; at < header.length;) {
     const from = at;
     do at = lineEnd(header, at); while (isWhite(header[at]));
