@@ -9,10 +9,9 @@
 import { type Config, type DkimKey, dkimKeys } from "./config.ts";
 import type { Sign } from "./intake.ts";
 import { authorDomain } from "./mail/author.ts";
-import { isSignedBy, signatures, type Signer } from "./mail/dkim.ts";
+import { comparable, isSignedBy, signatures, type Signer } from "./mail/dkim.ts";
 import type { World } from "./ports.ts";
 import type { SigningKey } from "./ports/signing.ts";
-import { asciiDomain } from "./smtp/address.ts";
 import { Turns } from "./turns.ts";
 
 interface Loaded {
@@ -73,7 +72,7 @@ export class Signatures {
     });
     const loaded = await Promise.all(ofDomains.map(load));
     this.#one = one && await load(one);
-    this.#keys = Map.groupBy(loaded, ({ domain }) => asciiOf(domain));
+    this.#keys = Map.groupBy(loaded, ({ domain }) => comparable(domain));
     this.#told.clear();
   }
 
@@ -82,7 +81,7 @@ export class Signatures {
     await this.#loading;
     if (this.#one === undefined && this.#keys.size === 0) return "";
     const author = authorDomain(content) ?? sender?.domain.toLowerCase();
-    const domain = author === undefined ? undefined : asciiDomain(author)?.toLowerCase();
+    const domain = author === undefined ? undefined : comparable(author);
     const signers = this.#signersOf(domain);
     if (signers.length === 0) {
       this.#miss(domain ?? "(none)");
@@ -110,7 +109,7 @@ export class Signatures {
     const domain = one?.domain ?? author;
     // A domain that has keys of its own needs no other.
     if (one !== undefined && domain !== undefined && signers.length === 0) {
-      signers.push(this.#signerOf(one, asciiOf(domain)));
+      signers.push(this.#signerOf(one, comparable(domain)));
     }
     return signers;
   }
@@ -130,8 +129,6 @@ export class Signatures {
     this.#world.log("warning", "mail of a domain without a key is not signed", { domain });
   }
 }
-
-const asciiOf = (domain: string) => (asciiDomain(domain) ?? domain).toLowerCase();
 
 /** A domain and those above it: whose key may sign for it (RFC 7489 §3.1.1). */
 function ancestry(domain: string): string[] {

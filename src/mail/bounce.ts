@@ -10,6 +10,7 @@
 
 import { format, isAscii, type Mailbox } from "../smtp/address.ts";
 import type { Content } from "../smtp/content.ts";
+import { toBase64 } from "../smtp/sasl.ts";
 import type { Recipient, Sender } from "../smtp/transaction.ts";
 import { beyondAscii } from "../smtp/transparency.ts";
 import { unitext } from "../smtp/xtext.ts";
@@ -262,8 +263,4 @@ function messageIdOf(original: Content): string | undefined {
   return /^message-id:[ \t\r\n]*(<[!-;=?-~]{1,250}>)/im.exec(text)?.[1];
 }
 
-function base64(octets: Uint8Array): string {
-  let text = "";
-  for (const octet of octets) text += String.fromCharCode(octet);
-  return btoa(text).replace(/.{1,76}/g, "$&\r\n");
-}
+const base64 = (octets: Uint8Array) => toBase64(octets).replace(/.{1,76}/g, "$&\r\n");

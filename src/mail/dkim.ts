@@ -123,7 +123,8 @@ export function isSignedBy(content: Content, domain: string): boolean {
   return false;
 }
 
-const comparable = (domain: string) => (asciiDomain(domain) ?? domain).toLowerCase();
+/** As domains are told from each other, whichever letters they are written in. */
+export const comparable = (domain: string) => (asciiDomain(domain) ?? domain).toLowerCase();
 
 /** The names for `h=`, and what is hashed of the header, in this order. */
 function signedOf(fields: readonly Field[]): { names: string[]; octets: Uint8Array[] } {

@@ -6,6 +6,7 @@
  */
 
 import { Deadline } from "../deadline.ts";
+import { joined } from "../mail/parts.ts";
 import type { Clock, Connection } from "../ports.ts";
 import type { Content } from "../smtp/content.ts";
 import { parse, type Reply } from "../smtp/reply.ts";
@@ -70,11 +71,11 @@ export class Wire {
       together.push(piece);
       length += piece.length;
       if (length < TOGETHER) continue;
-      await this.#write(joined(together, length), within);
+      await this.#write(pieceOf(together), within);
       together = [];
       length = 0;
     }
-    await this.#write(joined(together, length), within);
+    await this.#write(pieceOf(together), within);
   }
 
   /** The next reply, whole. */
@@ -147,13 +148,7 @@ export class Wire {
   }
 }
 
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  if (pieces.length === 1) return pieces[0];
-  const octets = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    octets.set(piece, at);
-    at += piece.length;
-  }
-  return octets;
+/** What is one piece already is not copied. */
+function pieceOf(together: readonly Uint8Array[]): Uint8Array {
+  return together.length === 1 ? together[0] : joined(together);
 }
