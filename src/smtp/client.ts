@@ -127,7 +127,11 @@ function* oneByOne(offers: Offers, consignment: Consignment): Transacting {
   }
   while (replies.length < recipients.length) replies.push(replies.at(-1)!);
   const decisions = decided(recipients, mail, replies);
-  if (replies.at(-1)!.code === 421) return decisions;
+  const last = replies.at(-1)!;
+  // Nobody has the message, whoever was accepted before.
+  if (last.code === 421) {
+    return decisions.map((each) => isPositive(each.reply) ? { ...each, reply: last } : each);
+  }
   if (!decisions.some(({ reply }) => isPositive(reply))) {
     yield reset;
     return decisions;

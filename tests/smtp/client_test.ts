@@ -114,6 +114,14 @@ Deno.test("O8 behind a 421 nothing more is said", () => {
   assert.deepEqual([data.said.length, data.decided], [1, ["b 421 DATA"]]);
 });
 
+Deno.test("O8 a 421 takes back what was said to the recipients before it, but no refusal", () => {
+  const to = ["b@x.example", "c@x.example", "d@x.example", "e@x.example"];
+  const replies = ["250 OK", "250 OK", "550 no", "421 going"];
+  const { said, decided } = run(NO_OFFERS, consignment(to), replies);
+  assert.equal(said.length, 4);
+  assert.deepEqual(decided, ["b 421 RCPT TO", "c 550 RCPT TO", "d 421 RCPT TO", "e 421 RCPT TO"]);
+});
+
 Deno.test("what is in vain is not tried: size, 8-bit octets, UTF-8, REQUIRETLS", () => {
   const decide = (offers: Partial<Offers>, more: Partial<Consignment>, to = "b@x.example") => {
     const transaction = transact({ ...ALL, ...offers }, consignment([to], more)).next([]);
