@@ -2,7 +2,8 @@
  * The client's side of AUTH (RFC 4954): by SCRAM-SHA-256 where the server knows it, else PLAIN or
  * LOGIN; with a token by XOAUTH2.
  *
- * Promises: of SCRAM the server, too, must prove that it knows the password.
+ * Promises: of SCRAM the server, too, must prove that it knows the password; why a login was
+ * refused is told without what is secret of it, though the server may repeat it.
  */
 
 import type { Random } from "../ports.ts";
@@ -29,6 +30,9 @@ interface Surroundings {
   readonly random: Random;
 }
 
+/** What may be said of AUTH that is no secret. */
+const MECHANISMS: ReadonlySet<string> = new Set(["LOGIN", "PLAIN", "XOAUTH2", "SCRAM-SHA-256"]);
+
 const utf8 = new TextEncoder();
 const encoded = (text: string) => toBase64(utf8.encode(text));
 
@@ -39,12 +43,36 @@ export async function logIn(
   world: Surroundings,
   server: Server,
 ): Promise<string | undefined> {
-  const { user, password, token } = known;
-  if (token !== undefined) {
+  const token = known.token?.();
+  const secrets = [token, known.password].filter((secret) => secret !== undefined);
+  const ask = (line: string) => {
+    const last = line.trimEnd().split(" ").at(-1)!;
+    if (!MECHANISMS.has(last)) secrets.push(last);
+    return server.ask(line);
+  };
+  const refusal = await tryLogIn(known, token, offered, world, { ask });
+  return refusal && without(secrets, refusal);
+}
+
+/** What a server repeats of it goes into the log, and into bounces. */
+function without(secrets: readonly string[], text: string): string {
+  // First those that others are a part of.
+  const ordered = secrets.filter((secret) => secret !== "").toSorted((a, b) => b.length - a.length);
+  return ordered.reduce((shown, secret) => shown.replaceAll(secret, "(hidden)"), text);
+}
+
+async function tryLogIn(
+  known: Known,
+  token: string | undefined,
+  offered: readonly string[],
+  world: Surroundings,
+  server: Server,
+): Promise<string | undefined> {
+  const { user, password } = known;
+  if (known.token !== undefined) {
     if (!offered.includes("XOAUTH2")) return "server does not offer XOAUTH2";
-    const bearer = token();
-    if (bearer === undefined) return "there is no token";
-    return await byToken(user, bearer, server);
+    if (token === undefined) return "there is no token";
+    return await byToken(user, token, server);
   }
   if (password === undefined) return "there is no password";
   if (offered.includes("SCRAM-SHA-256")) return await byScram(user, password, world, server);

@@ -17,6 +17,11 @@ export class SessionFailure extends Error {
   override name = "SessionFailure";
 }
 
+/** What came makes no sense. */
+export class NoReplyError extends SessionFailure {
+  override name = "NoReplyError";
+}
+
 /** Much more than RFC 5321 §4.5.3.1.5 allows. */
 const LONGEST_LINE = 4096;
 const MOST_LINES = 200;
@@ -119,7 +124,7 @@ export class Wire {
       if (/^[2-5][0-9]{2}-/.test(line)) continue;
       const reply = parse(wire);
       if (reply !== undefined) return reply;
-      throw new SessionFailure(`not a reply of SMTP: ${JSON.stringify(line.slice(0, 100))}`);
+      throw new NoReplyError(`not a reply of SMTP: ${JSON.stringify(line.slice(0, 100))}`);
     }
     throw new SessionFailure(`a reply of more than ${MOST_LINES} lines`);
   }
