@@ -12,6 +12,7 @@
  */
 
 import { tryOut } from "./try_executable.ts";
+import { unusedParts } from "./unused_parts.ts";
 
 const TARGETS: Readonly<Record<string, string>> = {
   "linux-x64": "x86_64-unknown-linux-gnu",
@@ -98,6 +99,7 @@ async function make(output: string, target?: string): Promise<void> {
     "--frozen",
     "--no-check",
     ...await understood("--exclude-unused-npm"),
+    ...(await unusedParts("src/main.ts")).map((path) => `--exclude=${path}`),
     "--unstable-net",
     ...permissions(asked),
     "--include=systemd/dinopost.service",

@@ -41,7 +41,8 @@ export interface ManagerVariables {
 export class ConfigError extends Error {
   override name = "ConfigError";
 
-  constructor(readonly problems: readonly string[]) {
+  /** `values`: what could be read all the same. */
+  constructor(readonly problems: readonly string[], readonly values: Partial<Config> = {}) {
     super(problems.join("\n"));
   }
 }
@@ -75,7 +76,7 @@ export function loadConfig(environment: Environment, { dev }: { dev: boolean }):
     // What is wrong by itself cannot be judged together with others.
     if (!names.some((name) => wrong.has(name))) problems.push(`${names.join(" and ")}: ${problem}`);
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) throw new ConfigError(problems, values);
   const names = [...Object.keys(environment.variables), ...Object.keys(file)];
   const misspellings = misspelt(names, Object.values(table)).map(({ name, likely }) =>
     `${name}: not a setting: did you mean ${likely}?`

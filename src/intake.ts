@@ -11,7 +11,7 @@ import type { Handler } from "./mail/handler.ts";
 import type { Bounce, Reporter } from "./mail/bounce.ts";
 import type { Client, Envelope } from "./mail/envelope.ts";
 import { made, missing, MOST_HOPS, received } from "./mail/trace.ts";
-import type { Log } from "./ports.ts";
+import type { Log, World } from "./ports.ts";
 import { type Entry, QueueLimitError, type Store, StoreFullError } from "./ports/store.ts";
 import { format, type Mailbox } from "./smtp/address.ts";
 import type { Content } from "./smtp/content.ts";
@@ -37,7 +37,12 @@ const LEAST_FILES = 16;
 export type Sign = (content: Content, sender: Mailbox | null) => Promise<string>;
 
 /** The rules are asked for at each message: they may change while the daemon runs. */
-export function intake(store: Store, log: Log, rules: () => IntakeRules, sign: Sign): Handler {
+export function intake(
+  store: Store,
+  { log, meter }: Pick<World, "log" | "meter">,
+  rules: () => IntakeRules,
+  sign: Sign,
+): Handler {
   return async (envelope: Envelope): Promise<Reply> => {
     const { id } = envelope;
     const examined = examine(envelope.content);
@@ -70,15 +75,20 @@ export function intake(store: Store, log: Log, rules: () => IntakeRules, sign: S
     } catch (error) {
       return refusalFor(error, id, log);
     }
+    meter.queued.value++;
+    const { client } = envelope;
     log("info", "message accepted", {
       id,
+      session: envelope.session,
       from: `<${format(envelope.sender.mailbox)}>`,
       to: envelope.recipients.length === 1
         ? `<${format(envelope.recipients[0].mailbox)}>`
         : `${envelope.recipients.length} recipients`,
       size: envelope.content.size,
-      client: envelope.client.address,
-      user: envelope.client.user,
+      client: client.address,
+      helo: client.helo,
+      tls: client.tls?.version,
+      user: client.user,
     });
     return replies.accepted(id);
   };

@@ -3,13 +3,13 @@
 import { entryOf, type Sign } from "./intake.ts";
 import { bounceOf, type ReportKind } from "./mail/bounce.ts";
 import { CHANCE, newId, timeOf } from "./mail/id.ts";
-import type { Clock, Log, Random } from "./ports.ts";
+import type { World } from "./ports.ts";
 import type { Notices } from "./queue/dispatcher.ts";
 
 /** One message for all failures of an attempt, one for all delays. */
 export function notices(
   hostname: string,
-  { clock, random, log }: { clock: Clock; random: Random; log: Log },
+  { clock, random, log, meter }: Pick<World, "clock" | "random" | "log" | "meter">,
   sign: Sign,
 ): Notices {
   return async ({ id: about, sender }, { failures, delays, relayed, until }, content) => {
@@ -33,6 +33,8 @@ export function notices(
         until: kind === "delayed" ? until : undefined,
         original,
       };
+      meter.notices.count(kind as ReportKind);
+      meter.queued.value++;
       log("info", "sender is told", { id, about, kind, recipients: told.length });
       const bounce = bounceOf(report, reporter);
       try {

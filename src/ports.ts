@@ -7,6 +7,7 @@ import type { Digests } from "./ports/digests.ts";
 import type { Outward } from "./ports/outward.ts";
 import type { Signing } from "./ports/signing.ts";
 import type { KeyPair, Tls } from "./ports/tls.ts";
+import type { Meter } from "./meter.ts";
 
 /** Milliseconds throughout. */
 export interface Clock {
@@ -83,7 +84,7 @@ export interface Resolver {
 
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+export type LogFields = Readonly<Record<string, string | number | boolean | Date | undefined>>;
 
 /** Takes events; never throws, never waits. */
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
@@ -95,11 +96,14 @@ export interface World {
   readonly net: Net;
   readonly resolver: Resolver;
   readonly log: Log;
+  readonly meter: Meter;
   readonly tls: Tls;
   readonly outward: Outward;
   readonly digests: Digests;
   readonly signing: Signing;
   readonly processors: number;
+  /** Octets that this process has in memory. */
+  memory(): number;
   readonly readText: Environment["readText"];
   readonly namesIn: Environment["namesIn"];
 }

@@ -6,19 +6,26 @@
  *                  +-------- notices ---------+
  */
 
+import { AuditLog } from "./audit.ts";
 import type { Config } from "./config.ts";
+import { Health } from "./health.ts";
+import type { Answer } from "./http/exchange.ts";
+import type { Figures } from "./http/figures.ts";
+import type { GuardRules } from "./http/guard.ts";
+import { pages, type Site } from "./http/pages.ts";
+import { HttpServer } from "./http/server.ts";
 import { Access } from "./inbound/access.ts";
 import { Authentication } from "./inbound/authentication.ts";
 import { type CertificateFiles, Certificates } from "./inbound/certificates.ts";
 import { Rates } from "./inbound/rates.ts";
-import type { Audit } from "./inbound/options.ts";
 import { Server } from "./inbound/server.ts";
 import { intake, type IntakeRules, roomCheck } from "./intake.ts";
-import type { World } from "./ports.ts";
+import type { Endpoint, World } from "./ports.ts";
 import type { Delivery } from "./ports/delivery.ts";
 import type { Store } from "./ports/store.ts";
 import { Budget } from "./smtp/budget.ts";
 import { notices } from "./notices.ts";
+import { Recent } from "./recent.ts";
 import { Signatures } from "./signing.ts";
 import { Dispatcher, type Limits } from "./queue/dispatcher.ts";
 import { Retention } from "./queue/retention.ts";
@@ -37,6 +44,12 @@ export interface WayOut {
 const LEAST_MEMORY = 256 * 1024 * 1024;
 const LARGEST_AT_ONCE = 4;
 
+/** Whoever asks for figures more often gets those of before; in milliseconds. */
+const FIGURES_AGE = 1_000;
+
+/** Addresses of all kinds. */
+const EVERYWHERE = ["::", "0.0.0.0"];
+
 export class Relay {
   readonly server: Server;
   readonly #world: World;
@@ -48,7 +61,11 @@ export class Relay {
   readonly #authentication: Authentication;
   readonly #signatures: Signatures;
   readonly #rates: Rates;
-  readonly #audit: { wants: { lines: boolean; content: boolean }; line: Audit["line"] };
+  readonly #http: HttpServer | undefined;
+  readonly #startedAt: number;
+  readonly auditLog: AuditLog;
+  /** Why settings that were to be read again are as they were. */
+  settingsTrouble: string | undefined;
   #config: Config;
 
   /** Without a way out, mail is held, or captured. */
@@ -57,11 +74,9 @@ export class Relay {
     this.#config = config;
     this.#world = world;
     this.#store = store;
-    this.#audit = {
-      wants: { lines: false, content: false },
-      line: (session, side, text) => log("info", `${session} ${side}: ${text}`),
-    };
-    this.audit(config.debug);
+    this.#startedAt = world.clock.now();
+    this.auditLog = new AuditLog(world.clock);
+    this.#turnAudit(config.debug);
     const rules = () => intakeRules(this.#config, wayOut !== undefined);
     const { hostname, maxSize } = config;
     this.#certificates = config.tlsDisable
@@ -72,14 +87,14 @@ export class Relay {
     this.#rates = new Rates(config, world.clock);
     const hasRoom = roomCheck(store, log, rules);
     this.server = new Server({
-      handler: intake(store, log, rules, this.#signatures.sign),
+      handler: intake(store, world, rules, this.#signatures.sign),
       checks: {
         sender: (_, client) => this.#rates.refusal(client),
         content: async (sender, recipients, client) =>
           await hasRoom(sender, recipients, client) ?? this.#rates.take(client),
       },
       addresses: config.listen,
-      audit: this.#audit,
+      audit: this.auditLog,
       tls: this.#certificates,
       auth: this.#authentication,
       memory: new Budget(Math.max(LEAST_MEMORY, LARGEST_AT_ONCE * maxSize)),
@@ -116,6 +131,48 @@ export class Relay {
         notices: notices(hostname, world, this.#signatures.sign),
       });
     }
+    if (!config.healthDisable) this.#http = this.#newHttp(config, world);
+  }
+
+  #newHttp(config: Config, world: World): HttpServer {
+    const health = new Health({
+      server: this.server,
+      store: this.#store,
+      dispatcher: this.#dispatcher,
+      certificates: this.#certificates,
+      signatures: this.#signatures,
+      clock: world.clock,
+      minFree: () => this.#config.minFree,
+      settingsTrouble: () => this.settingsTrouble,
+    });
+    const figures = new Recent(world.clock, FIGURES_AGE, () => this.#figures());
+    const site: Site = {
+      meter: world.meter,
+      audit: this.auditLog,
+      turnAudit: (on) => this.audit(on),
+      checks: () => health.checks(),
+      figures: () => figures.get(),
+    };
+    const app = pages(site, guardRules(config), world);
+    const answer: Answer = (request, address) => app.fetch(request, { address });
+    return new HttpServer(httpAddress(config), answer, world);
+  }
+
+  async #figures(): Promise<Figures> {
+    return {
+      sessions: this.server.activeClients,
+      deliveries: this.#dispatcher?.underway ?? 0,
+      store: await this.#store.stats(),
+      free: this.#store.space().free,
+      certificateEnds: this.#certificates?.ends,
+      memory: this.#world.memory(),
+      startedAt: this.#startedAt,
+    };
+  }
+
+  /** Where pages are served; perhaps nowhere. */
+  get httpAddresses(): readonly Endpoint[] {
+    return this.#http?.addresses ?? [];
   }
 
   get config(): Config {
@@ -133,14 +190,15 @@ export class Relay {
     this.server.update(changeable(config, this.#world));
   }
 
-  get audits(): boolean {
-    return this.#audit.wants.lines;
-  }
-
   /** Begins or ends the audit log, for sessions under way as well. */
   audit(on: boolean): void {
+    if (on !== this.auditLog.on) this.#world.log("info", `audit log ${on ? "on" : "off"}`);
+    this.#turnAudit(on);
+  }
+
+  #turnAudit(on: boolean): void {
     // Captured mail is there to be looked at; mail that passes is nobody's business.
-    this.#audit.wants = { lines: on, content: on && this.#config.mode === "capture" };
+    this.auditLog.turn(on, { content: this.#config.mode === "capture" });
   }
 
   /**
@@ -151,6 +209,7 @@ export class Relay {
     const broken = new Promise<never>((_, reject) => this.#store.onBroken(reject));
     try {
       const stopped = this.server.listenAndServe();
+      this.#http?.start();
       this.#certificates?.start();
       this.#retention.start();
       this.#dispatcher?.start();
@@ -160,6 +219,7 @@ export class Relay {
       await Promise.all([this.server.shutdown({ within: 0 }), this.#dispatcher?.stop(0)]);
       throw error;
     } finally {
+      this.#http?.stop();
       this.#retention.stop();
       this.#certificates?.stop();
       await this.#wayOut?.close?.();
@@ -175,6 +235,14 @@ export class Relay {
 function changeable(config: Config, world: World) {
   const lists = { networks: config.allowNetworks ?? [], hosts: config.allowHosts ?? [] };
   return { access: new Access(lists, world), senderDomains: senderDomains(config) };
+}
+
+function guardRules({ hostname, dashboardHosts, dashboardToken }: Config): GuardRules {
+  return { hosts: new Set([hostname, ...dashboardHosts ?? []]), token: dashboardToken };
+}
+
+function httpAddress({ healthAddr: { host, port }, healthPort }: Config) {
+  return { hosts: host === "" ? EVERYWHERE : [host], port: healthPort ?? port! };
 }
 
 function certificateFiles({ tlsCert, tlsKey }: Config): CertificateFiles | undefined {

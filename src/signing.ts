@@ -21,7 +21,7 @@ interface Loaded {
 
 type Surroundings = Pick<
   World,
-  "signing" | "clock" | "log" | "processors" | "readText" | "namesIn"
+  "signing" | "clock" | "log" | "meter" | "processors" | "readText" | "namesIn"
 >;
 
 /** Domains without a key that are remembered, to be told of once. */
@@ -34,8 +34,8 @@ export class Signatures {
   /** Of the one key: for the domain that is named, or for whoever sends. */
   #one: (Loaded & { readonly domain?: string }) | undefined;
   readonly #told = new Set<string>();
-  /** Messages for which there was no key. */
-  unsigned = 0;
+  /** Why the keys that serve are not those that were to be read. */
+  trouble: string | undefined;
 
   #loading: Promise<void>;
   /**
@@ -56,7 +56,8 @@ export class Signatures {
   update(config: Config): void {
     const before = this.#loading;
     this.#loading = before.catch(() => {}).then(() => this.#load(config)).catch((error) => {
-      this.#world.log("error", "DKIM keys not read, the old ones stay", { error: String(error) });
+      this.trouble = String(error);
+      this.#world.log("error", "DKIM keys not read, the old ones stay", { error: this.trouble });
       return before;
     });
     this.#loading.catch(() => {});
@@ -74,11 +75,13 @@ export class Signatures {
     this.#one = one && await load(one);
     this.#keys = Map.groupBy(loaded, ({ domain }) => comparable(domain));
     this.#told.clear();
+    this.trouble = undefined;
   }
 
   /** Rejects where it cannot be done now. */
   readonly sign: Sign = async (content, sender) => {
     await this.#loading;
+    const { meter } = this.#world;
     if (this.#one === undefined && this.#keys.size === 0) return "";
     const author = authorDomain(content) ?? sender?.domain.toLowerCase();
     const domain = author === undefined ? undefined : comparable(author);
@@ -88,13 +91,23 @@ export class Signatures {
       return "";
     }
     const wanted = signers.filter((signer) => !isSignedBy(content, signer.domain));
-    if (wanted.length === 0) return "";
+    if (wanted.length === 0) {
+      meter.signatures.count("signed before");
+      return "";
+    }
     const { clock, signing } = this.#world;
-    return await signatures(content, wanted, {
-      sha256: () => signing.sha256(),
-      pause: () => new Promise((resolve) => clock.timer(0, resolve)),
-      now: clock.now(),
-    });
+    try {
+      const fields = await signatures(content, wanted, {
+        sha256: () => signing.sha256(),
+        pause: () => new Promise((resolve) => clock.timer(0, resolve)),
+        now: clock.now(),
+      });
+      meter.signatures.count("signed");
+      return fields;
+    } catch (error) {
+      meter.signatures.count("failed");
+      throw error;
+    }
   };
 
   #signersOf(author: string | undefined): Signer[] {
@@ -123,7 +136,7 @@ export class Signatures {
   }
 
   #miss(domain: string): void {
-    this.unsigned++;
+    this.#world.meter.signatures.count("no key");
     if (this.#told.has(domain) || this.#told.size >= MOST_TOLD) return;
     this.#told.add(domain);
     this.#world.log("warning", "mail of a domain without a key is not signed", { domain });

@@ -27,7 +27,7 @@ export function wayOut(
 ): WayOut {
   const own = ownAddresses(world);
   const rules = remembered((config: Config) => rulesOf(config, world));
-  const names = new Names(dns, world.clock);
+  const names = new Names(dns, world);
   const rulesNow = () => ({
     ...rules(current()),
     ownAddresses: config.allowLocalTargets ? NONE : own(),

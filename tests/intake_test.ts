@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { intake, type IntakeRules, roomCheck, type Sign } from "../src/intake.ts";
+import { Meter } from "../src/meter.ts";
 import { QueueLimitError, type Store, StoreError, StoreFullError } from "../src/ports/store.ts";
 import { Client } from "./fakes/client.ts";
 import { TestServer } from "./fakes/server.ts";
@@ -18,9 +19,11 @@ const RULES: IntakeRules = {
 /** Nobody has a key. */
 const unsigned: Sign = () => Promise.resolve("");
 
+const unheard = () => ({ log() {}, meter: new Meter() });
+
 async function taken(text: string, rules: Partial<IntakeRules> = {}, to = ["bob@example.net"]) {
   await using test = await TestStore.open();
-  const handler = intake(test.store, () => {}, () => ({ ...RULES, ...rules }), unsigned);
+  const handler = intake(test.store, unheard(), () => ({ ...RULES, ...rules }), unsigned);
   const receivedAt = Date.UTC(2026, 10, 20, 12);
   const reply = await handler(envelopeOf({ id: "01id", text, to, receivedAt }));
   const [row] = await test.store.list({ limit: 1 });
@@ -74,7 +77,7 @@ Deno.test("a store that refuses is told as such, and nothing is answered with 25
     ] as const
   ) {
     const store = { commit: () => Promise.reject(error) } as unknown as Store;
-    const handler = intake(store, () => {}, () => RULES, unsigned);
+    const handler = intake(store, unheard(), () => RULES, unsigned);
     await using server = new TestServer({ handler });
     using client = await Client.greeted(server.port);
     await client.ready();

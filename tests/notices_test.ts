@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { CHANCE, newId, timeOf } from "../src/mail/id.ts";
+import { Meter } from "../src/meter.ts";
 import { notices } from "../src/notices.ts";
 import type { Decided, Told } from "../src/queue/settle.ts";
 import type { Content } from "../src/smtp/content.ts";
@@ -25,6 +26,7 @@ function noticesOf(logged: string[] = []) {
     clock,
     random: { fill: (octets) => octets.fill(++drawn) },
     log: (_, event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
+    meter: new Meter(),
   }, () => Promise.resolve(""));
 }
 

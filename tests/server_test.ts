@@ -102,7 +102,7 @@ Deno.test("a handler that fails is told as 451, logged with its reason, and harm
   });
   using client = await Client.greeted(server.port);
   assert.equal(await send(client), "451 4.3.0 Message not stored, try again later");
-  assert.match(String(server.logged[0].fields.error), /the handler is broken/);
+  assert.match(String(server.told[0].fields.error), /the handler is broken/);
   assert.equal(await client.ask("NOOP"), "250 2.0.0 OK");
 });
 

@@ -5,6 +5,7 @@ import { loadConfig } from "../src/config.ts";
 import { signing } from "../src/deno/signing.ts";
 import { world } from "../src/deno/world.ts";
 import { intake } from "../src/intake.ts";
+import { Meter } from "../src/meter.ts";
 import { Signatures } from "../src/signing.ts";
 import { parseMailbox } from "../src/smtp/address.ts";
 import { environmentOf } from "./fakes/environment.ts";
@@ -28,11 +29,13 @@ function configOf({ settings, files = {} }: Given) {
 function signatures(given: Given) {
   const files: Record<string, string> = { ...given.files };
   const logged: string[] = [];
+  const meter = new Meter();
   const { readText, namesIn } = environmentOf({}, files);
   const made = new Signatures(configOf({ ...given, files }), {
     ...world,
     readText,
     namesIn,
+    meter,
     log: (_, event, fields) => logged.push(`${event} ${fields?.domain ?? ""}`.trim()),
   });
   /** Who signed: `domain/selector algorithm`. */
@@ -43,7 +46,7 @@ function signatures(given: Given) {
     return [...plain.matchAll(/a=([a-z0-9-]+);.*?d=([^;]+);\s*s=([^;]+);/g)]
       .map(([, algorithm, domain, selector]) => `${domain}/${selector} ${algorithm}`).sort();
   };
-  return { made, signed, files, logged };
+  return { made, signed, files, logged, counted: meter.signatures.values };
 }
 
 const DIRECTORY = {
@@ -87,18 +90,18 @@ Deno.test("S29 what its domain has signed is left alone", async () => {
 });
 
 Deno.test("S29 a domain without a key is counted each time, and told of once", async () => {
-  const { made, signed, logged } = signatures(DIRECTORY);
+  const { signed, logged, counted } = signatures(DIRECTORY);
   for (const from of ["x@c.example", "y@c.example", "x@d.example", "x@b.example"]) {
     await signed(from);
   }
-  assert.equal(made.unsigned, 3);
+  assert.equal(counted["no key"], 3);
   assert.deepEqual(logged, [
     "mail of a domain without a key is not signed c.example",
     "mail of a domain without a key is not signed d.example",
   ]);
   const none = signatures({ settings: {} });
   assert.deepEqual(await none.signed("x@c.example"), []);
-  assert.deepEqual([none.made.unsigned, none.logged], [0, []]);
+  assert.deepEqual([none.counted["no key"], none.logged], [0, []]);
 });
 
 Deno.test("S9 the one key signs for whoever sends, or for the domain that is named", async () => {
@@ -133,7 +136,7 @@ Deno.test("S29 what cannot be signed is not taken: 451, and a line in the log", 
     ({ hostname: "h.example", hideClient: false, state: "held", minFree: 0 }) as const;
   const handler = intake(
     test.store,
-    (level, event) => logged.push(`${level} ${event}`),
+    { log: (level, event) => logged.push(`${level} ${event}`), meter: new Meter() },
     rules,
     () => Promise.reject(new Error("no key")),
   );
@@ -147,7 +150,7 @@ Deno.test("S29 a signature stands behind the trace, and covers what was added", 
   const { made } = signatures(DIRECTORY);
   const rules = () =>
     ({ hostname: "h.example", hideClient: false, state: "held", minFree: 0 }) as const;
-  const handler = intake(test.store, () => {}, rules, made.sign);
+  const handler = intake(test.store, { log() {}, meter: new Meter() }, rules, made.sign);
   const text = "From: x@b.example\r\n\r\nx\r\n";
   assert.equal((await handler(envelopeOf({ text }))).code, 250);
   const stored = await textOf(test.store.content(1));

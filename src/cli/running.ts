@@ -1,16 +1,18 @@
 /**
  * A daemon that runs, and what it is told by signals: SIGTERM and SIGINT stop it, SIGHUP lets
- * it read its settings again, SIGUSR1 begins or ends the audit log.
+ * it read its settings again, SIGUSR2 (or SIGUSR1) begins or ends the audit log.
  *
  * A setting that has become wrong keeps its old value, and is told of.
  */
 
 import { ConfigError, loadConfig, reloaded } from "../config.ts";
 import { environment } from "../deno/environment.ts";
+import { logAs } from "../deno/log.ts";
 import { exit } from "../deno/process.ts";
 import { onAuditSignal, onEndSignal, onReloadSignal } from "../deno/signals.ts";
 import type { Manager, World } from "../ports.ts";
 import type { Relay } from "../relay.ts";
+import { logRules } from "./configure.ts";
 import * as status from "./status.ts";
 
 /**
@@ -76,6 +78,8 @@ export class Running {
       const { config, warnings } = loadConfig(environment, { dev: this.#dev });
       const next = reloaded(this.#relay.config, config);
       this.#relay.apply(next.config);
+      this.#relay.settingsTrouble = undefined;
+      logAs(logRules(next.config));
       for (const warning of warnings) log("warning", warning);
       log("info", "settings read again", { changed: next.changed.join() || "none" });
       if (next.pending.length > 0) {
@@ -83,13 +87,13 @@ export class Running {
       }
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
+      this.#relay.settingsTrouble = error.problems.join("; ");
       for (const problem of error.problems) log("error", "settings kept as they were", { problem });
     }
     this.#manager.ready("accepting mail");
   }
 
   #toggleAudit(): void {
-    this.#relay.audit(!this.#relay.audits);
-    this.#world.log("info", `audit log ${this.#relay.audits ? "on" : "off"}`);
+    this.#relay.audit(!this.#relay.auditLog.on);
   }
 }

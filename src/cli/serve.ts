@@ -3,6 +3,7 @@
 import { complain, onUnhandledRejection } from "../deno/process.ts";
 import { manager as managerOf } from "../deno/notify.ts";
 import { dnsOf } from "../deno/dns.ts";
+import { auditInLog, isText, log } from "../deno/log.ts";
 import { keepsake } from "../deno/keepsake.ts";
 import { world } from "../deno/world.ts";
 import { ListenError } from "../ports.ts";
@@ -22,7 +23,7 @@ export const serve = action({
   summary: "runs the daemon, the default; --dev: with the defaults of development",
   options: { dev },
   async run({ dev }) {
-    const loaded = configure({ dev });
+    const loaded = configure({ dev, logs: true });
     if (loaded === undefined) return status.CONFIG;
     const { config, manager } = loaded;
     onUnhandledRejection((reason) => {
@@ -34,7 +35,7 @@ export const serve = action({
       store = await openStore(config);
     } catch (error) {
       if (!(error instanceof SpoolError)) throw error;
-      complain(`dinopost: ${error.message}`);
+      giveUp(error.message);
       return status.CONFIG;
     }
     // Captured mail stays: there is no way out at all.
@@ -50,22 +51,30 @@ export const serve = action({
         keepsake(`${config.queuePath}/mta-sts.json`),
       ),
     );
+    relay.auditLog.read(auditInLog);
     const running = new Running(relay, managerOf(manager), { dev, world });
     running.hearSignals();
     const stopped = relay.run();
     try {
       // A server that could not listen has no address, and has rejected.
       if (relay.server.addresses.length > 0) {
-        announce(config, relay.server);
+        const { addresses, tlsAddresses } = relay.server;
+        announce(config, { addresses, tlsAddresses, httpAddresses: relay.httpAddresses });
         running.ready(manager.watchdog);
       }
       await stopped;
       world.log("info", "stopped");
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
-      complain(`dinopost: ${inWords(error, config)}`);
+      giveUp(inWords(error, config));
       return status.FAILED;
     }
     return status.OK;
   },
 });
+
+/** Why there is no daemon, to whoever reads what it says. */
+function giveUp(why: string): void {
+  if (isText()) complain(`dinopost: ${why}`);
+  else log("error", "not started", { error: why });
+}

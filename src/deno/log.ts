@@ -1,38 +1,64 @@
 /**
- * Events as lines on standard error: time, level, event, fields.
- *
- * Promises: an event is one line whatever its fields hold; a standard error that is full or
- * closed never stops the daemon.
+ * The log of the daemon, on standard error. A standard error that is full or closed costs lines,
+ * never time.
  */
 
-import type { Log, LogFields } from "../ports.ts";
+import { createHash } from "node:crypto";
+import type { Log } from "../ports.ts";
+import type { AuditReader } from "../audit.ts";
+import { auditJson, auditText, type Event } from "../logging/lines.ts";
+import * as logging from "../logging/logger.ts";
+import { redact } from "../logging/redaction.ts";
 import { stderr } from "./output.ts";
 
-export const log: Log = (level, event, fields = {}) => {
-  if (level === "debug") return;
-  const mark = level === "info" ? "" : `${level}: `;
-  stderr.line(escape(`${timeOfDay()} ${mark}${event}${textOf(fields)}`));
+/** Of a hash as hexadecimal digits: those that names in the spool have, too. */
+const DIGITS = 16;
+
+/** `auto`: text on a terminal, else JSON. */
+export type LogRules = Omit<logging.LogRules, "format"> & {
+  readonly format: "auto" | logging.LogRules["format"];
 };
 
-/** Whoever watches a terminal knows the day. */
-function timeOfDay(): string {
-  const time = new Date().toISOString();
-  return stderr.isTerminal ? time.slice(11, 23) + "Z" : time;
+const output: logging.LogOutput = {
+  isTerminal: stderr.isTerminal,
+  line: (text) => stderr.line(text),
+  hash: (text) => createHash("sha256").update(text).digest("hex").slice(0, DIGITS),
+};
+
+let rules: logging.LogRules = { format: "text", level: "info", redact: false };
+let isReady = false;
+
+/** How the log is written from now on. */
+export function logAs({ format, ...rest }: LogRules): void {
+  rules = { ...rest, format: format === "auto" ? (stderr.isTerminal ? "text" : "json") : format };
+  logging.configureLog(rules, output);
+  stderr.lostLine = (lost) => logging.lineOf(rules, output)(lostEvent(lost));
+  isReady = true;
 }
 
-function textOf(fields: LogFields): string {
-  let text = "";
-  for (const [name, value] of Object.entries(fields)) {
-    if (value === undefined) continue;
-    const plain = String(value);
-    text += ` ${name}=${/[\s"=]|^$/.test(plain) ? JSON.stringify(plain) : plain}`;
-  }
-  return text;
-}
+const lostEvent = (lines: number): Event => ({
+  level: "warning",
+  event: "lines of the log are lost",
+  fields: { lines },
+  at: Date.now(),
+});
 
-function escape(line: string): string {
-  // deno-lint-ignore no-control-regex -- control characters are what must not pass
-  return line.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (character) => {
-    return "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0");
-  });
-}
+/** Whether people are to read it. */
+export const isText = (): boolean => rules.format === "text";
+
+export const log: Log = (level, event, fields) => {
+  // A program that has this embedded may have said where the log goes.
+  if (!isReady && !logging.isConfigured()) logAs(rules);
+  isReady = true;
+  logging.log(level, event, fields);
+};
+
+/** Puts the audit log among the events. They are many: they take the short way. */
+export const auditInLog: AuditReader = {
+  line(line) {
+    const shown = rules.redact ? { ...line, text: redact(line.text, output.hash) } : line;
+    stderr.line(
+      rules.format === "json" ? auditJson(shown) : auditText(shown, { short: stderr.isTerminal }),
+    );
+  },
+};

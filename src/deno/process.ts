@@ -1,17 +1,18 @@
 /** The process: its arguments, its output, its end. */
 
+import { escapeText } from "../logging/lines.ts";
 import { flush, stderr, stdout } from "./output.ts";
 
 export const args: readonly string[] = Deno.args;
 
 /** A line, or several, to standard output. */
 export function print(text: string): void {
-  stdout.line(text);
+  stdout.line(escapeText(text));
 }
 
 /** A line, or several, to standard error. */
 export function complain(text: string): void {
-  stderr.line(text);
+  stderr.line(escapeText(text));
 }
 
 /** Ends the process, once what it said has been written. */

@@ -10,9 +10,22 @@ export function onReloadSignal(call: () => void): void {
   listen("SIGHUP", call);
 }
 
-/** Asks a daemon to begin or end its audit log. */
+/**
+ * Asks a daemon to begin or end its audit log. The runtime takes SIGUSR1 for the wish to let a
+ * debugger in: that door is shut again at once. SIGUSR2 means nothing else.
+ */
 export function onAuditSignal(call: () => void): void {
-  listen("SIGUSR1", call);
+  listen("SIGUSR2", call);
+  listen("SIGUSR1", () => {
+    for (const delay of [0, 1, 5, 20, 100, 500]) setTimeout(shutDebuggerOut, delay);
+    call();
+  });
+}
+
+/** Whether it has come to open it yet nobody tells. */
+async function shutDebuggerOut(): Promise<void> {
+  const { close } = await import("node:inspector");
+  close();
 }
 
 function listen(signal: Deno.Signal, call: () => void): void {

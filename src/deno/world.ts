@@ -4,6 +4,7 @@ import type { World } from "../ports.ts";
 import { clock } from "./clock.ts";
 import { digests } from "./digests.ts";
 import { environment } from "./environment.ts";
+import { Meter } from "../meter.ts";
 import { log } from "./log.ts";
 import { net } from "./net.ts";
 import { outward } from "./outward.ts";
@@ -16,9 +17,11 @@ export const world: World = {
   clock,
   digests,
   log,
+  meter: new Meter(),
   net,
   outward,
   random,
+  memory: () => Deno.memoryUsage().rss,
   processors: environment.processors,
   readText: environment.readText,
   namesIn: environment.namesIn,

@@ -20,6 +20,7 @@ import { readFirst, serverFinal, serverFirst, textOf } from "../auth/scram.ts";
 import type { World } from "../ports.ts";
 import type { Reply } from "../smtp/reply.ts";
 import * as replies from "../smtp/replies.ts";
+import type { News } from "../smtp/session.ts";
 import { type Exchange, type Mechanism, MECHANISMS, toBase64 } from "../smtp/sasl.ts";
 import { networkOf } from "./access.ts";
 import { Limiter } from "./rates.ts";
@@ -31,6 +32,14 @@ export type Answer =
   | { readonly challenge: Uint8Array }
   | { readonly user: string }
   | { readonly refusal: Reply };
+
+/** What the session is told of it. */
+export function newsOf(answer: Answer): News {
+  if ("user" in answer) return { kind: "authenticated", user: answer.user };
+  return "challenge" in answer
+    ? { kind: "challenged", challenge: answer.challenge }
+    : { kind: "refused", reply: answer.refusal };
+}
 
 /** Says who clients are. */
 export interface Authenticator {

@@ -79,6 +79,21 @@ export class Certificates implements TlsSource {
     return this.#context ?? Promise.reject(new CertificateError("there is no certificate"));
   }
 
+  /** Why the one that serves is not what was to be read. */
+  get trouble(): string | undefined {
+    if (this.#told !== "") return this.#told;
+    const { ends } = this;
+    const left = (ends ?? Infinity) - this.#world.clock.now();
+    if (this.#files === undefined || left > WARNED_BEFORE) return undefined;
+    const when = new Date(ends!).toISOString();
+    return left > 0 ? `certificate ends on ${when}` : `certificate has ended on ${when}`;
+  }
+
+  /** When the one that serves ends, by the clock on the wall. */
+  get ends(): number | undefined {
+    return (this.#context ?? this.#made)?.ends;
+  }
+
   #look(): void {
     if (this.#files === undefined) return;
     this.#lookAtFiles(this.#files);
@@ -100,7 +115,7 @@ export class Certificates implements TlsSource {
       }
       try {
         this.#context = tls.context({ cert, key });
-        const until = new Date(this.#context.ends).toISOString();
+        const until = new Date(this.#context.ends);
         log("info", "certificate read", { file: files.cert, until });
         this.#serving = text;
         this.#told = "";
@@ -132,7 +147,7 @@ export class Certificates implements TlsSource {
     const { clock, log, tls } = this.#world;
     const pair = await makeSelfSigned(this.#hostname, clock.now());
     const made = this.#made = tls.context(pair);
-    const until = new Date(made.ends).toISOString();
+    const until = new Date(made.ends);
     log("info", "certificate made", { name: this.#hostname, until });
     return made;
   }
@@ -143,7 +158,7 @@ export class Certificates implements TlsSource {
     const left = this.#context.ends - clock.now();
     if (left > WARNED_BEFORE || clock.monotonic() - this.#warnedAt < DAY) return;
     this.#warnedAt = clock.monotonic();
-    const until = new Date(this.#context.ends).toISOString();
+    const until = new Date(this.#context.ends);
     log("warning", left > 0 ? "certificate ends soon" : "certificate has ended", {
       file: cert,
       until,

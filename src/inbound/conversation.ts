@@ -11,7 +11,8 @@
  * client told 421.
  */
 
-import type { Clock, Connection, Log } from "../ports.ts";
+import type { Meter } from "../meter.ts";
+import type { Clock, Connection } from "../ports.ts";
 import type { SecureConnection } from "../ports/tls.ts";
 import { format, isPositive, type Reply } from "../smtp/reply.ts";
 import { brokenOff } from "../smtp/replies.ts";
@@ -19,14 +20,14 @@ import type { Exchange } from "../smtp/sasl.ts";
 import type { News, Session } from "../smtp/session.ts";
 import type { Secured, State } from "../smtp/state.ts";
 import type { Claim } from "../smtp/xclient.ts";
-import type { Answer } from "./authentication.ts";
+import { type Answer, newsOf } from "./authentication.ts";
 import { ConnectionLost, hasSpoken, untilEnd } from "./beginning.ts";
 import { Deadline } from "../deadline.ts";
 
 /** Whom the session's questions go to. */
 export interface Host {
   readonly clock: Clock;
-  readonly log: Log;
+  readonly meter: Meter;
   readonly times: {
     readonly commandTimeout: number;
     readonly dataTimeout: number;
@@ -38,6 +39,8 @@ export interface Host {
   deliver(state: State & { at: "committing" }): Promise<Reply>;
   /** Whether the client is who it says. Never rejects. */
   authenticate(exchange: Exchange): Promise<Answer>;
+  /** A fault of ours: the client is told 421. */
+  failed(error: unknown): void;
   /** For whom the client speaks; a refusal, or none. */
   claim(claim: Claim): Reply | undefined | Promise<Reply | undefined>;
   /** The same connection under TLS; none, and the reason is told, where that fails. */
@@ -160,8 +163,7 @@ export class Conversation {
   }
 
   async #breakOff(error: unknown): Promise<void> {
-    const detail = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.#host.log("error", "internal error", { error: detail });
+    this.#host.failed(error);
     this.#deadline.set(this.#host.clock.monotonic() + LINGER_TIME);
     await this.#connection.write(encoder.encode(format(brokenOff))).catch(() => {});
   }
@@ -178,6 +180,7 @@ export class Conversation {
     this.#reading = false;
     this.#gone = got === null;
     if (got === null) return;
+    this.#host.meter.received.value += lengthOf(got);
     if (typeof got !== "number") return this.#session.receive(got, true);
     this.#session.receive(this.#buffer.subarray(0, got));
     if (!this.#session.wantsOctets) return;
@@ -207,6 +210,7 @@ export class Conversation {
     const text = this.#session.takeReplies();
     if (text === "") return;
     let octets = encoder.encode(text);
+    this.#host.meter.sent.value += octets.length;
     this.#deadline.set(this.#host.clock.monotonic() + this.#host.times.commandTimeout);
     try {
       while (octets.length > 0) octets = octets.subarray(await this.#connection.write(octets));
@@ -282,18 +286,15 @@ export class Conversation {
     while (left > 0) {
       const got = await this.#nextOctets();
       if (got === null) return;
-      left -= typeof got === "number" ? got : got.length;
+      left -= lengthOf(got);
     }
   }
 }
 
-function securedOf(connection: Connection & { readonly secured?: Secured }): Secured | undefined {
-  return connection.secured;
+function lengthOf(got: number | Uint8Array): number {
+  return typeof got === "number" ? got : got.length;
 }
 
-function newsOf(answer: Answer): News {
-  if ("user" in answer) return { kind: "authenticated", user: answer.user };
-  return "challenge" in answer
-    ? { kind: "challenged", challenge: answer.challenge }
-    : { kind: "refused", reply: answer.refusal };
+function securedOf(connection: Connection & { readonly secured?: Secured }): Secured | undefined {
+  return connection.secured;
 }

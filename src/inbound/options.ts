@@ -3,7 +3,7 @@
 import type { Client } from "../mail/envelope.ts";
 import type { Handler } from "../mail/handler.ts";
 import type { Reply } from "../smtp/reply.ts";
-import type { Rules } from "../smtp/state.ts";
+import type { Mail, Question, Rules } from "../smtp/state.ts";
 import type { Recipient, Sender } from "../smtp/transaction.ts";
 import type { AccessRule, Network } from "./access.ts";
 import type { Authenticator } from "./authentication.ts";
@@ -15,6 +15,22 @@ export interface Checks {
   recipient?(recipient: Recipient, sender: Sender, client: Client): Refusal;
   /** Is there room for a message now? */
   content?(sender: Sender, recipients: readonly Recipient[], client: Client): Refusal;
+}
+
+export function check(
+  checks: Checks,
+  { sender, recipients }: Mail,
+  question: Question,
+  client: Client,
+): Refusal {
+  switch (question.about) {
+    case "sender":
+      return checks.sender?.(sender, client);
+    case "recipient":
+      return checks.recipient?.(question.recipient, sender, client);
+    case "content":
+      return checks.content?.(sender, [...recipients.values()], client);
+  }
 }
 
 /** Why not; or nothing. */

@@ -7,11 +7,11 @@
  * handler has not, and ends in time.
  */
 
-import type { Connection, Endpoint, Listener, World } from "../ports.ts";
+import type { Connection, Endpoint, Listener, LogFields, World } from "../ports.ts";
 import { compose, type Middleware } from "../mail/handler.ts";
-import { acceptAll } from "./acceptor.ts";
+import { acceptAll } from "../listening/acceptor.ts";
 import { Admission } from "./admission.ts";
-import { listenOn } from "./listen.ts";
+import { listenOn } from "../listening/listen.ts";
 import { DEFAULTS, type ServerOptions } from "./options.ts";
 import { type House, type Options, Visit } from "./visit.ts";
 
@@ -30,6 +30,8 @@ export class Server {
   #listeners: Listener[] = [];
   /** Where TLS begins at once. */
   #tlsListeners: Listener[] = [];
+  /** Why they do not accept. */
+  readonly #troubles = new Map<Listener, string>();
   #sessions = 0;
   #phase: "new" | "serving" | "stopping" | "stopped" = "new";
   #whenEmpty: (() => void) | undefined;
@@ -44,7 +46,7 @@ export class Server {
   #houseOf({ handler }: ServerOptions): House {
     const current = () => this.#options;
     const isServing = () => this.#phase === "serving";
-    const failed = (error: unknown, id?: string) => this.#failed(error, id);
+    const failed = (error: unknown, about?: LogFields) => this.#failed(error, about);
     return {
       get options() {
         return current();
@@ -91,7 +93,10 @@ export class Server {
     const isOver = () => this.#phase === "stopped";
     const serve = (listeners: readonly Listener[], implicitTls: boolean) => {
       const take = (connection: Connection) => this.#take(connection, implicitTls);
-      return listeners.map((listener) => acceptAll(listener, take, { clock, log, isOver }));
+      return listeners.map((listener) => {
+        const troubled = (trouble: string | undefined) => this.#trouble(listener, trouble);
+        return acceptAll(listener, take, { clock, log, isOver, troubled });
+      });
     };
     await Promise.all([...serve(this.#listeners, false), ...serve(this.#tlsListeners, true)]);
     await this.#whenStopped;
@@ -109,6 +114,12 @@ export class Server {
 
   get tlsAddresses(): readonly Endpoint[] {
     return this.#tlsListeners.map(({ addr }) => addr);
+  }
+
+  /** Why clients cannot come now, if they cannot. */
+  get troubles(): readonly string[] {
+    if (this.#phase === "serving") return [...this.#troubles.values()];
+    return [this.#phase === "new" ? "not listening yet" : "stopping"];
   }
 
   get activeClients(): number {
@@ -139,6 +150,11 @@ export class Server {
     for (const visit of this.#visits) visit.close();
   }
 
+  #trouble(listener: Listener, trouble: string | undefined): void {
+    if (trouble === undefined) this.#troubles.delete(listener);
+    else this.#troubles.set(listener, `port ${listener.addr.port}: ${trouble}`);
+  }
+
   async #drained(within: number): Promise<void> {
     if (this.#visits.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -160,9 +176,9 @@ export class Server {
   }
 
   /** A fault of whoever handles mail here is no reason to lose it: the client tries again. */
-  #failed(error: unknown, id?: string): void {
+  #failed(error: unknown, about: LogFields = {}): void {
     const detail = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.#world.log("error", "could not serve a client", { id, error: detail });
+    this.#world.log("error", "could not serve a client", { ...about, error: detail });
   }
 }
 

@@ -9,21 +9,22 @@
 import type { Client, Envelope } from "../mail/envelope.ts";
 import type { Handler } from "../mail/handler.ts";
 import { CHANCE, newId } from "../mail/id.ts";
-import type { Connection, World } from "../ports.ts";
+import type { Connection, LogFields, LogLevel, World } from "../ports.ts";
 import { HandshakeError, type SecureConnection } from "../ports/tls.ts";
+import { format } from "../smtp/address.ts";
 import { isFinal, type Reply } from "../smtp/reply.ts";
 import * as replies from "../smtp/replies.ts";
 import type { Exchange } from "../smtp/sasl.ts";
 import { Session } from "../smtp/session.ts";
-import type { Mail, Peer, Question, State } from "../smtp/state.ts";
+import type { Mail, Peer, State } from "../smtp/state.ts";
 import type { Claim } from "../smtp/xclient.ts";
 import { isAmong, plain } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import type { Answer } from "./authentication.ts";
 import { Conversation, type Host } from "./conversation.ts";
 import { Deadline } from "../deadline.ts";
-import { observerOf } from "./observer.ts";
-import type { Checks, DEFAULTS, Refusal, ServerOptions } from "./options.ts";
+import { type Observed, observerOf } from "./observer.ts";
+import { check, type DEFAULTS, type Refusal, type ServerOptions } from "./options.ts";
 import { readProxyHeader } from "./proxy_header.ts";
 
 export type Options = ServerOptions & typeof DEFAULTS;
@@ -36,18 +37,20 @@ export interface House {
   readonly admission: Admission;
   readonly isServing: boolean;
   handle: Handler;
-  failed(error: unknown, id?: string): void;
+  failed(error: unknown, about?: LogFields): void;
 }
 
-export class Visit implements Host {
+export class Visit implements Host, Observed {
   readonly number: number;
   readonly #house: House;
   readonly #connection: Connection;
   /** Of the peer of the connection: a proxy, if it is one. */
   readonly #peer: string;
   /** For whom it speaks; that it says so in front may be demanded of a proxy. */
-  #address: string;
+  address: string;
   #port: number;
+  id: string | undefined;
+  readonly #since: number;
   #place: Place | undefined;
   #conversation: Conversation | undefined;
 
@@ -55,40 +58,41 @@ export class Visit implements Host {
     this.number = number;
     this.#connection = connection;
     this.#house = house;
+    this.#since = house.world.clock.now();
     this.#port = connection.remoteAddr.port;
-    this.#peer = this.#address = plain(connection.remoteAddr.hostname);
+    this.#peer = this.address = plain(connection.remoteAddr.hostname);
   }
 
   /** Never rejects. */
   async run({ implicitTls }: { implicitTls: boolean }): Promise<void> {
     try {
-      this.#note(`connected ${this.#address} port ${this.#port}`);
+      this.#note(`connected ${this.address} port ${this.#port}`);
+      this.meter.sessions.value++;
+      this.#tell("client connected", { port: this.#port });
       const { options, isServing } = this.#house;
       let connection: Connection | undefined = this.#connection;
       if (options.proxyProtocol && this.#isProxy) connection = await this.#behindProxy();
       if (connection === undefined) return;
-      if (isServing) this.#place = this.#house.admission.enter(this.#address, options);
+      if (isServing) this.#place = this.#house.admission.enter(this.address, options);
       const refusal = this.#place === undefined
         ? replies.stopping(options.hostname)
         : this.#place.refusal;
       if (implicitTls) {
         // Whoever comes too much is not worth a handshake.
-        if (isTemporary(refusal)) return;
+        if (refusal !== undefined && "code" in refusal && refusal.code < 500) return;
         connection = await this.#inTime((within) => this.secure(within), connection);
         if (connection === undefined) return;
       }
-      const session = new Session(
-        this.#rules(),
-        observerOf(this.number, () => this.#address, this.#house),
-      );
+      const session = new Session(this.#rules(), observerOf(this));
       this.#conversation = new Conversation(connection, session, this);
       await this.#conversation.run(refusal);
     } catch (error) {
-      this.#house.failed(error);
+      this.failed(error);
     } finally {
       // A conversation closes what it was given.
       if (this.#conversation === undefined) this.close();
       this.#note("disconnected");
+      this.#tell("client disconnected", {});
       this.#place?.leave();
     }
   }
@@ -114,6 +118,14 @@ export class Visit implements Host {
 
   get log() {
     return this.#house.world.log;
+  }
+
+  get meter() {
+    return this.#house.world.meter;
+  }
+
+  get audit() {
+    return this.#house.options.audit;
   }
 
   get times() {
@@ -157,9 +169,9 @@ export class Visit implements Host {
     }
     const { header: { source }, behind } = read;
     if (source !== undefined) {
-      this.#address = plain(source.hostname);
+      this.address = plain(source.hostname);
       this.#port = source.port;
-      this.#note(`for ${this.#address} port ${this.#port}`);
+      this.#note(`for ${this.address} port ${this.#port}`);
     }
     return behind;
   }
@@ -168,16 +180,16 @@ export class Visit implements Host {
     try {
       const context = await this.#house.options.tls!.context();
       const secure = await context.accept(connection);
-      this.#note(`${secure.secured.version} ${secure.secured.cipher}`);
+      const { version, cipher } = secure.secured;
+      this.#note(`${version} ${cipher}`);
+      this.meter.handshakes.count(version === "TLSv1.2" ? version : "TLSv1.3");
+      this.#tell("TLS with client", { version, cipher });
       return secure;
     } catch (error) {
-      if (!(error instanceof HandshakeError)) this.#house.failed(error);
-      const client = this.#address;
-      this.log("info", "no TLS with client", {
-        session: this.number,
-        client,
-        error: messageOf(error),
-      });
+      if (!(error instanceof HandshakeError)) this.failed(error);
+      this.meter.handshakes.count("failed");
+      const why = error instanceof Error ? error.message : String(error);
+      this.#tell("no TLS with client", { error: why }, "info");
       return undefined;
     }
   }
@@ -185,9 +197,14 @@ export class Visit implements Host {
   async authenticate(exchange: Exchange): Promise<Answer> {
     const { options } = this.#house;
     try {
-      return await options.auth!.answer(exchange, this.#address);
+      const answer = await options.auth!.answer(exchange, this.address);
+      if ("user" in answer) this.#tell("client logged in", { user: answer.user });
+      if (!("challenge" in answer)) {
+        this.meter.logins.count("user" in answer ? "accepted" : "refused");
+      }
+      return answer;
     } catch (error) {
-      this.#house.failed(error);
+      this.failed(error);
       return { refusal: replies.loginNotJudged };
     }
   }
@@ -197,18 +214,19 @@ export class Visit implements Host {
     if (address === undefined) return undefined;
     const { admission, options } = this.#house;
     this.#place?.leave();
-    this.#address = plain(address);
+    this.address = plain(address);
     this.#port = port ?? 0;
-    this.#place = admission.enter(this.#address, options);
-    this.#note(`for ${this.#address} port ${this.#port}`);
+    this.#place = admission.enter(this.address, options);
+    this.#note(`for ${this.address} port ${this.#port}`);
     return this.#place.refusal;
   }
 
   ask({ mail, question, peer }: State & { at: "asking" }): Refusal {
+    if (question.about === "sender") this.#beginMessage(mail, peer);
     const { checks } = this.#house.options;
     if (checks === undefined) return undefined;
     const failed = (error: unknown) => {
-      this.#house.failed(error);
+      this.failed(error);
       return replies.failed;
     };
     try {
@@ -220,60 +238,63 @@ export class Visit implements Host {
   }
 
   async deliver({ peer, transaction, content }: State & { at: "committing" }): Promise<Reply> {
-    const { clock, random } = this.#house.world;
-    const now = clock.now();
-    const chance = new Uint8Array(CHANCE);
-    random.fill(chance);
     const envelope: Envelope = {
-      id: newId(now, chance),
+      id: this.id!,
+      session: this.number,
       client: this.#client(peer),
       ...transaction,
       content,
-      receivedAt: now,
+      receivedAt: this.clock.now(),
     };
     try {
       const reply = await this.#house.handle(envelope);
       if (isFinal(reply)) return reply;
       throw new TypeError(`handle message: ${JSON.stringify(reply)} is no reply`);
     } catch (error) {
-      this.#house.failed(error, envelope.id);
+      this.failed(error);
       return replies.notStored;
     }
   }
 
+  #beginMessage({ sender }: Mail, { helo, tls, user }: Peer): void {
+    const { clock, random } = this.#house.world;
+    const chance = new Uint8Array(CHANCE);
+    random.fill(chance);
+    this.id = newId(clock.now(), chance);
+    const from = `<${format(sender.mailbox)}>`;
+    const connected = new Date(this.#since);
+    this.#tell("message begins", {
+      port: this.#port,
+      connected,
+      helo,
+      tls: tls?.version,
+      user,
+      from,
+    });
+  }
+
   #client({ helo = "", esmtp, tls, user, claim }: Peer): Client {
-    const client = { address: this.#address, port: this.#port, helo, esmtp };
+    const client = { address: this.address, port: this.#port, helo, esmtp };
     // Most have none of these.
     if (tls === undefined && user === undefined && claim?.name === undefined) return client;
     return { ...client, name: claim?.name, tls, user };
   }
 
+  failed(error: unknown): void {
+    this.#house.failed(error, { id: this.id, session: this.number });
+  }
+
+  #tell(event: string, fields: LogFields, level: LogLevel = "debug"): void {
+    const { id, number: session, address: client } = this;
+    this.log(level, event, { id, session, client, ...fields });
+  }
+
   #note(text: string): void {
-    const { audit } = this.#house.options;
     try {
-      if (audit?.wants.lines) audit.line(this.number, "*", text);
+      if (this.audit?.wants.lines) this.audit.line(this.number, "*", text);
     } catch (error) {
       // An audit that fails must not leave a client uncounted.
-      this.#house.failed(error);
+      this.failed(error);
     }
   }
-}
-
-function check(checks: Checks, mail: Mail, question: Question, client: Client): Refusal {
-  switch (question.about) {
-    case "sender":
-      return checks.sender?.(mail.sender, client);
-    case "recipient":
-      return checks.recipient?.(question.recipient, mail.sender, client);
-    case "content":
-      return checks.content?.(mail.sender, [...mail.recipients.values()], client);
-  }
-}
-
-function isTemporary(refusal: Refusal): boolean {
-  return refusal !== undefined && "code" in refusal && refusal.code < 500;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -26,6 +26,8 @@ export interface Envelope {
   readonly sender: Sender;
   readonly recipients: readonly Recipient[];
   readonly content: Content;
+  /** The number of the session it came in, of a server that counts them. */
+  readonly session?: number;
   /** When its last octet came, in milliseconds since 1970. */
   readonly receivedAt: number;
 }

@@ -17,7 +17,7 @@ import type { Content } from "../smtp/content.ts";
 import { NO_OFFERS, type Offers, offersOf } from "../smtp/offers.ts";
 import type { Reply } from "../smtp/reply.ts";
 import { placeOf, type Target } from "./target.ts";
-import { SessionFailure, Wire } from "./wire.ts";
+import { NoReplyError, SessionFailure, Wire } from "./wire.ts";
 
 /** Milliseconds (RFC 5321 §4.5.3.2; S27). */
 const DIAL = 30_000;
@@ -46,7 +46,10 @@ export class HostFailure extends Error {
   }
 }
 
-export type Surroundings = Pick<World, "clock" | "digests" | "random" | "outward" | "log">;
+export type Surroundings = Pick<
+  World,
+  "clock" | "digests" | "random" | "outward" | "log" | "meter"
+>;
 
 /** What is known of how a message went. */
 export interface Way {
@@ -249,9 +252,19 @@ export class OutboundConnection {
       throw new HostFailure("server offers no TLS, and a password is not sent without", "4.7.4");
     }
     const refusal = await logIn(credentials!, this.#offers.mechanisms, this.#world, {
-      ask: (line) => this.#ask(line),
+      ask: (line) => this.#askInSecret(line),
     });
     if (refusal !== undefined) throw new HostFailure(refusal, "4.7.8", "AUTH");
+  }
+
+  /** What is no reply might repeat what was said. */
+  async #askInSecret(line: string): Promise<Reply> {
+    try {
+      return await this.#ask(line);
+    } catch (error) {
+      if (!(error instanceof NoReplyError)) throw error;
+      throw new SessionFailure("not a reply of SMTP, to a login");
+    }
   }
 
   async #ask(line: string): Promise<Reply> {

@@ -4,7 +4,7 @@
  * Promises: memory is bounded; what is unknown is soon asked for again.
  */
 
-import type { Clock } from "../ports.ts";
+import type { World } from "../ports.ts";
 import type { Answer, Dns, Mx } from "../ports/dns.ts";
 
 const REMEMBERED = 60_000;
@@ -13,12 +13,12 @@ const MOST = 10_000;
 
 export class Names implements Dns {
   readonly #dns: Dns;
-  readonly #clock: Pick<Clock, "monotonic">;
+  readonly #world: Pick<World, "clock" | "meter">;
   readonly #known = new Map<string, { answer: Promise<Answer<unknown>>; until: number }>();
 
-  constructor(dns: Dns, clock: Pick<Clock, "monotonic">) {
+  constructor(dns: Dns, world: Pick<World, "clock" | "meter">) {
     this.#dns = dns;
-    this.#clock = clock;
+    this.#world = world;
   }
 
   mx(name: string): Promise<Answer<Mx>> {
@@ -35,9 +35,11 @@ export class Names implements Dns {
 
   /** Those who ask at once ask once. */
   #ask<T>(question: string, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    const { clock, meter } = this.#world;
     const key = question.toLowerCase();
     const known = this.#known.get(key);
-    if (known !== undefined && this.#clock.monotonic() < known.until) {
+    const start = clock.monotonic();
+    if (known !== undefined && start < known.until) {
       return known.answer as Promise<Answer<T>>;
     }
     const answer = ask();
@@ -46,8 +48,10 @@ export class Names implements Dns {
     this.#known.set(key, entry);
     if (this.#known.size > MOST) this.#known.delete(this.#known.keys().next().value!);
     answer.then(({ kind }) => {
-      const time = kind === "unknown" ? UNKNOWN_REMEMBERED : REMEMBERED;
-      entry.until = this.#clock.monotonic() + time;
+      const now = clock.monotonic();
+      meter.lookups.count(kind);
+      meter.lookupTimes.observe((now - start) / 1000);
+      entry.until = now + (kind === "unknown" ? UNKNOWN_REMEMBERED : REMEMBERED);
     }, () => entry.until = 0);
     return answer;
   }

@@ -90,14 +90,21 @@ export class Outbound implements Delivery {
       attempt.note(unreachable(text, { host: placeOf(target) }, "4.4.1"));
       return undefined;
     }
-    const { clock } = this.#world;
+    const { clock, log, meter } = this.#world;
+    const { id } = attempt.claim;
     const start = clock.monotonic();
     let failure: string | undefined;
     try {
-      return await OutboundConnection.open(target, this.#hostname, this.#world, signal);
+      const opened = await OutboundConnection.open(target, this.#hostname, this.#world, signal);
+      const { tls, doubt } = opened.way;
+      meter.connections.count(tls === undefined ? "none" : doubt ? "unverified" : "verified");
+      log("debug", "session with host", { id, host: placeOf(target), tls: tls?.version });
+      return opened;
     } catch (error) {
       if (!(error instanceof HostFailure)) throw error;
       const { message, status, command } = error;
+      meter.connections.count("failed");
+      log("debug", "no session with host", { id, host: placeOf(target), reason: message });
       attempt.note(unreachable(message, { host: placeOf(target), command }, status));
       if (command !== "STARTTLS") failure = message;
       if (command !== "STARTTLS" || !maySpeakPlainly(target)) return undefined;

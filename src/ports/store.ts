@@ -185,6 +185,9 @@ export interface Tally {
 }
 
 export interface StoreStats extends Tally {
+  /** Of the oldest message that is queued, and of what is due and has not been taken up. */
+  readonly age: number;
+  readonly overdue: number;
   /** Messages whose names in the spool are still to be written. */
   readonly lag: number;
 }
@@ -213,6 +216,8 @@ export interface Store {
   /** Removes what has left the queue and is older than this, in milliseconds. */
   sweep(age: number): Promise<Swept>;
   stats(): Promise<StoreStats>;
+  /** Writes nothing, as safely as a message; rejects with a StoreError, as for that. */
+  probe(): Promise<void>;
   /** Recipients that a client has in the queue. */
   queuedBy(client: Client): Promise<number>;
   /** On its disk, as it was at most a second ago. */

@@ -7,11 +7,13 @@
  */
 
 import type { Outcome } from "../mail/outcome.ts";
+import type { Meter } from "../meter.ts";
 import type { Clock, Log, Random } from "../ports.ts";
 import type { Delivery } from "../ports/delivery.ts";
 import { ALL_OTHERS, type Claim, DamagedError, type Entry, type Store } from "../ports/store.ts";
 import type { Content } from "../smtp/content.ts";
 import { Pace } from "./pace.ts";
+import { tell } from "./telling.ts";
 import { type Decided, type Moment, type Patience, settle, settleFault } from "./settle.ts";
 
 export interface Limits extends Patience {
@@ -36,6 +38,7 @@ export interface DispatcherParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly meter: Meter;
   limits(): Limits;
 }
 
@@ -55,14 +58,22 @@ export class Dispatcher {
   #looking = false;
   #lookAgain = false;
   #stopped = false;
+  /** When something was begun or ended last. */
+  #movedAt: number;
   #cancelSleep: () => void = () => {};
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.#movedAt = parts.clock.monotonic();
   }
 
   get underway(): number {
     return this.#underway.size;
+  }
+
+  /** How long nothing was begun and nothing ended, in milliseconds. */
+  get stillFor(): number {
+    return this.#parts.clock.monotonic() - this.#movedAt;
   }
 
   start(): void {
@@ -126,6 +137,9 @@ export class Dispatcher {
 
   #begin(claim: Claim): void {
     const { apart } = this.#parts.limits();
+    const { id, domain, recipients } = claim;
+    this.#movedAt = this.#parts.clock.monotonic();
+    this.#parts.log("debug", "attempt begins", { id, domain, recipients: recipients.length });
     const way = apart === undefined || apart.includes(claim.domain) ? claim.domain : ALL_OTHERS;
     this.#busy.set(way, (this.#busy.get(way) ?? 0) + 1);
     const work = this.#handle(claim, way).finally(() => {
@@ -135,19 +149,23 @@ export class Dispatcher {
         this.#pace.rest(way);
       } else this.#busy.set(way, left);
       this.#underway.delete(work);
+      this.#movedAt = this.#parts.clock.monotonic();
       this.#look();
     });
     this.#underway.add(work);
   }
 
   async #handle(claim: Claim, way: string): Promise<void> {
-    const { log } = this.#parts;
+    const { clock, log, meter } = this.#parts;
     let decided: Decided;
     try {
+      const start = clock.monotonic();
       const outcomes = await this.#deliver(claim);
-      decided = settle(claim, outcomes, this.#parts.limits(), this.#moment());
+      const took = clock.monotonic() - start;
+      const moment = this.#moment();
+      decided = settle(claim, outcomes, this.#parts.limits(), moment);
       const tried = outcomes.filter((outcome) => outcome !== undefined);
-      this.#tell(claim, decided);
+      tell(claim, decided, { moment, took, log, meter });
       const { perDestination } = this.#parts.limits();
       this.#pace.note(way, tried, this.#busy.get(way)!, perDestination);
     } catch (error) {
@@ -156,6 +174,8 @@ export class Dispatcher {
       const detail = error instanceof Error ? error.stack ?? error.message : String(error);
       log("error", "message cannot be handled", { id: claim.id, error: detail });
       decided = settleFault(claim, String(error), this.#moment());
+      const held = decided.recipients.filter(({ state }) => state === "held").length;
+      if (held > 0) log("error", "message held, it breaks what handles it", { id: claim.id, held });
     }
     await this.#writeDown(claim, decided);
   }
@@ -206,22 +226,6 @@ export class Dispatcher {
       log("error", "sender cannot be told", { id: claim.id, error: String(error) });
       const untold = recipients.map((recipient) => ({ ...recipient, bounced: false }));
       return { recipients: untold, generated: [] };
-    }
-  }
-
-  #tell({ id, domain }: Claim, { recipients }: Decided): void {
-    const outcomes = recipients.flatMap(({ attempt }) => attempt?.outcome ?? []);
-    for (const kind of ["delivered", "deferred", "failed", "held"] as const) {
-      const alike = outcomes.filter((outcome) => outcome.kind === kind);
-      if (alike.length === 0) continue;
-      const [{ host, reply }] = alike;
-      this.#parts.log(kind === "failed" ? "warning" : "info", `message ${kind}`, {
-        id,
-        domain,
-        recipients: alike.length,
-        host,
-        reply,
-      });
     }
   }
 

@@ -9,10 +9,13 @@ export interface Contradiction {
   readonly problem: string;
 }
 
+/** Characters. */
+const SHORTEST_TOKEN = 16;
+
 /** Values that are right, each by itself, but not together. */
 export function contradictions(config: Config, environment: Environment): Contradiction[] {
   const { tlsDisable, tlsCert, tlsKey, tlsPort, port, proxyProtocol, proxies } = config;
-  const { relayUrl, relayToken } = config;
+  const { relayUrl, relayToken, healthAddr, healthPort, healthDisable } = config;
   const found: Contradiction[] = [];
   const say = (names: string[], problem: string) => found.push({ names, problem });
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
@@ -30,6 +33,12 @@ export function contradictions(config: Config, environment: Environment): Contra
   }
   if (tlsPort !== undefined && tlsPort === port && port !== 0) {
     say(["SMTP_TLS_PORT", "SMTP_PORT"], `both are ${port}: each wants a port of its own`);
+  }
+  const httpPort = healthDisable ? 0 : healthPort ?? healthAddr?.port ?? 0;
+  if (httpPort !== 0 && (httpPort === port || httpPort === tlsPort)) {
+    const name = httpPort === port ? "SMTP_PORT" : "SMTP_TLS_PORT";
+    const own = healthPort === undefined ? "SMTP_HEALTH_ADDR" : "SMTP_HEALTH_PORT";
+    say([own, name], `both are ${httpPort}: each wants a port of its own`);
   }
   if (proxyProtocol && proxies === undefined) {
     say(["SMTP_PROXY_PROTOCOL", "SMTP_PROXIES"], "no proxy is named: name those that send it");
@@ -67,6 +76,9 @@ export function doubts(config: Config): string[] {
     found.push(
       "SMTP_ALLOW_NETWORKS and SMTP_REQUIRE_LOCAL_DOMAIN: anyone may send as anyone to anyone",
     );
+  }
+  if ((config.dashboardToken?.length ?? Infinity) < SHORTEST_TOKEN) {
+    found.push(`SMTP_DASHBOARD_TOKEN: short enough to be guessed: give ${SHORTEST_TOKEN} or more`);
   }
   if (config.authUsers !== undefined && config.tlsDisable && !config.authInsecure) {
     found.push("SMTP_AUTH_USERS: nobody can log in without TLS: see SMTP_TLS_DISABLE");

@@ -35,9 +35,8 @@ export interface Setting<T> {
   readonly secret?: boolean;
   /** Read again on SIGHUP. */
   readonly reread?: boolean;
-  /** Not served by this version; `today` is the value that says what is so anyhow. */
+  /** Not served by this version. */
   readonly later?: boolean;
-  readonly today?: string;
 }
 
 type Row<T> = Omit<Setting<T>, "name" | "kind" | "meaning" | "standard">;
@@ -93,9 +92,8 @@ export function readSetting<T>(setting: Setting<T>, sources: Sources): Reading<T
       problem: `${setting.name}: ${problemOf(setting, origin.text, sources)}`,
     };
   }
-  if (setting.later && given && !isToday(setting, value, sources.environment)) {
-    const today = setting.today === undefined ? "leave it unset" : `leave it ${setting.today}`;
-    return { value, origin, problem: `${setting.name}: not yet in this version: ${today}` };
+  if (setting.later && given) {
+    return { value, origin, problem: `${setting.name}: not yet in this version: leave it unset` };
   }
   return { value, origin };
 }
@@ -109,11 +107,6 @@ function problemOf<T>(
   return kind.why === undefined
     ? `${shown} is not accepted: give ${kind.accepted}`
     : `cannot read ${shown}: ${kind.why(text, environment)}: give ${kind.accepted}`;
-}
-
-function isToday<T>(setting: Setting<T>, value: T, environment: Environment): boolean {
-  return setting.today !== undefined &&
-    isSame(setting.kind.read(setting.today, environment), value);
 }
 
 /** Whether two values of a setting are one: they are plain, but for maps. */

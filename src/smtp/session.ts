@@ -13,7 +13,7 @@ import {
   MAX_HEADER_LINES,
   MAX_HEADER_OCTETS,
 } from "./content_reader.ts";
-import { parse } from "./command.ts";
+import { type Command, parse } from "./command.ts";
 import { beginning } from "./content.ts";
 import { AUTH_LINE_LIMIT, type Line, LINE_LIMIT, LineReader } from "./framing.ts";
 import { format, type Reply } from "./reply.ts";
@@ -45,8 +45,12 @@ export interface Observer {
   readonly wants: { readonly lines: boolean; readonly content: boolean };
   /** `*`: not a line of the dialogue, but something that happened. */
   line(side: "C" | "S" | "*", text: string): void;
-  /** A client, a command or a message was refused. */
-  refused(what: string, reply: Reply): void;
+  /** A command came; `other`: it was not understood. */
+  command(verb: Command["verb"] | "other"): void;
+  /** To a connection, a command or a message. */
+  replied(to: string, reply: Reply): void;
+  /** What was begun of a message is over, and all that was said of it is said. */
+  over(): void;
 }
 
 const NONE = new Uint8Array(0);
@@ -153,6 +157,8 @@ export class Session {
     const input = responds && line.kind === "line"
       ? { kind: "response", text: line.text } as const
       : this.#read(line, this.#from < octets.length);
+    if (input.kind === "command") this.#observer?.command(input.command.verb);
+    else if (input.kind === "unreadable") this.#observer?.command("other");
     this.#told("C", this.#shown.line(line, input));
     this.#step(input);
   }
@@ -245,9 +251,8 @@ export class Session {
     if (state.at === "committing") {
       this.#handedOver = this.#content!.held;
       this.#content = undefined;
-    } else if (state.at === "idle" || state.at === "skipping" || state.at === "closed") {
-      this.#drop();
-    }
+    } else if (["idle", "skipping", "closed"].includes(state.at)) this.#drop();
+    if (state.at === "idle") this.#observer?.over();
     if (state.at === "chunk" || state.at === "skipping") {
       this.#chunkLeft = state.at === "chunk" ? state.chunk.octets : state.octets;
       if (this.#chunkLeft === 0) this.#endChunk();
@@ -277,7 +282,7 @@ export class Session {
 
   #say(reply: Reply): void {
     this.#replies += format(reply);
-    if (reply.code >= 400) this.#observer?.refused(this.#last, reply);
+    this.#observer?.replied(this.#last, reply);
     if (this.#observer?.wants.lines) {
       for (const line of shownLines(reply)) this.#observe("S", line);
     }

@@ -30,6 +30,7 @@ export interface ClaimedPart extends Claimed {
 
 export interface Damage {
   readonly message: number;
+  readonly id?: string;
   readonly reason: string;
 }
 
@@ -159,7 +160,7 @@ export class Claims {
     try {
       claim = { message, domain, lease, ...claimFrom(row, group) };
     } catch (error) {
-      return { message, reason: `its row cannot be read: ${error}` };
+      return { message, id: String(row.id), reason: `its row cannot be read: ${error}` };
     }
     for (const { position } of group) this.#lease.run(lease, lease, message, position);
     return claim;

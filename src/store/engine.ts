@@ -34,6 +34,8 @@ export type Operation =
   }
   | { readonly kind: "order"; readonly order: Order; readonly which: Selection; from?: Place }
   | { readonly kind: "quarantine"; readonly message: number; readonly reason: string }
+  /** Nothing, but as safely as everything else: whether it can be written. */
+  | { readonly kind: "probe" }
   | { readonly kind: "named"; readonly until: number }
   | { readonly kind: "sweep"; readonly before: number; readonly from: number };
 
@@ -92,7 +94,7 @@ export class Engine {
     this.#settlements = new Settlements(database, this.#ledger, { viewed });
     this.#claims = new Claims(
       database,
-      ({ message, reason }) => this.#settlements.quarantine(message, reason),
+      ({ message, reason }) => void this.#settlements.quarantine(message, reason),
     );
     this.#orders = new Orders(database, this.#ledger, this.#settlements);
     this.#sweeps = new Sweeps(database, layout, disk);
@@ -169,10 +171,11 @@ export class Engine {
         return { value: undefined };
       case "claim":
         return { value: this.#claims.claim(operation.request, time) };
-      case "settle":
-        for (const packed of operation.generated) this.#commits.add(packed, octets, time);
+      case "settle": {
+        const added = operation.generated.map((one) => this.#commits.add(one, octets, time));
         this.#released.push(...this.#settlements.settle(operation.settlement));
-        return { value: undefined };
+        return { value: added.at(-1) };
+      }
       case "order": {
         const { released, ...ordered } = this.#orders.carryOut(
           operation.order,
@@ -183,7 +186,8 @@ export class Engine {
         return { value: ordered };
       }
       case "quarantine":
-        this.#settlements.quarantine(operation.message, operation.reason);
+        return { value: this.#settlements.quarantine(operation.message, operation.reason) };
+      case "probe":
         return { value: undefined };
       case "named":
         this.#released.push(...this.#settlements.named(operation.until));

@@ -31,6 +31,9 @@ export class Looks {
   readonly #tally;
   readonly #body;
   readonly #owner;
+  readonly #earliest;
+  readonly #oldest;
+  readonly #entered;
   readonly #file;
 
   constructor(database: Database) {
@@ -45,6 +48,11 @@ export class Looks {
     this.#tally = prepare("SELECT * FROM tally");
     this.#body = prepare("SELECT id, size, checksum, place, body FROM message WHERE number = ?");
     this.#owner = prepare("SELECT queued FROM owner WHERE name = ?");
+    this.#earliest = prepare("SELECT min(due) AS due FROM destination");
+    this.#oldest = prepare(
+      "SELECT min(message) AS message FROM recipient INDEXED BY recipient_due WHERE state = 0",
+    );
+    this.#entered = prepare("SELECT entered_at FROM message WHERE number = ?");
     this.#file = prepare(`SELECT 1 FROM message WHERE id = ? AND place = ${PLACE.file}`);
   }
 
@@ -117,6 +125,16 @@ export class Looks {
   tally(): Tally {
     const { last_number: _, named: __, seen_time: ___, seen_wall: ____, ...tally } = this.#sums();
     return tally as unknown as Tally;
+  }
+
+  /** In the store's time: when the oldest came that is queued, and when the next is due. */
+  ages(): { oldest?: number; due?: number } {
+    const { due } = this.#earliest.get()!;
+    const { message } = this.#oldest.get()!;
+    return {
+      ...(message !== null && { oldest: Number(this.#entered.get(message)?.entered_at) }),
+      ...(due !== null && { due: Number(due) }),
+    };
   }
 
   #sums(): Row {

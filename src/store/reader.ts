@@ -17,7 +17,7 @@ export type ReaderQuestion =
   | { readonly kind: "open"; readonly folder: string }
   | { readonly kind: "list"; readonly filter: Filter; readonly times: Times }
   | { readonly kind: "show"; readonly id: string; readonly times: Times }
-  | { readonly kind: "tally" }
+  | { readonly kind: "stats" }
   | { readonly kind: "queuedBy"; readonly owner: string }
   | { readonly kind: "content"; readonly message: number }
   | { readonly kind: "name"; readonly after: number; readonly most: number }
@@ -38,7 +38,7 @@ export interface ReaderAnswers {
   readonly open: void;
   readonly list: readonly MessageRow[];
   readonly show: ShownMessage | undefined;
-  readonly tally: Tally;
+  readonly stats: Tally & { readonly oldest?: number; readonly due?: number };
   readonly queuedBy: number;
   readonly content: Found;
   readonly name: Named;
@@ -78,8 +78,10 @@ export class Reader {
         return this.#look().list(question.filter, question.times);
       case "show":
         return this.#look().show(question.id, question.times);
-      case "tally":
-        return this.#look().tally();
+      case "stats": {
+        const looks = this.#look();
+        return { ...looks.tally(), ...looks.ages() };
+      }
       case "queuedBy":
         return this.#look().queuedBy(question.owner);
       case "content":

@@ -104,12 +104,13 @@ export class Settlements {
     this.#addAttempt.run(message, position, at, JSON.stringify(outcome));
   }
 
-  /** Its octets are not what they were: nothing of it is delivered. */
-  quarantine(message: number, reason: string): void {
+  /** Its octets are not what they were: nothing of it is delivered. The id of the message. */
+  quarantine(message: number, reason: string): string | undefined {
     for (const { position, state, owner } of this.#left.all(message)) {
       this.#setAside.run(reason, message, position);
       this.#ledger.move(STATES[Number(state)], "quarantined", String(owner));
     }
+    return this.#body.get(message)?.id as string | undefined;
   }
 
   /** Once no recipient is in the queue and the names are written. */

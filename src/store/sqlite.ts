@@ -3,6 +3,7 @@
  * all that wait, another thread that reads it, and large bodies in files beside it.
  */
 
+import type { Meter } from "../meter.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { Client } from "../mail/envelope.ts";
 import type { Files, Space } from "../ports/files.ts";
@@ -20,13 +21,13 @@ import {
   SpoolError,
   type Store,
   StoreError,
-  StoreFullError,
   type StoreStats,
   type Swept,
 } from "../ports/store.ts";
 import { type Thread, ThreadEndedError } from "../ports/thread.ts";
 import type { Content } from "../smtp/content.ts";
 import { Batches } from "./batches.ts";
+import { Bodies } from "./bodies.ts";
 import type { ClaimedPart } from "./claim.ts";
 import { ownerOf, pack } from "./commit.ts";
 import type { Operation } from "./engine.ts";
@@ -46,6 +47,7 @@ export interface StoreParts {
   readonly viewed: boolean;
   readonly clock: Clock;
   readonly log: Log;
+  readonly meter: Meter;
   readonly files: Files;
   startWriter(): Thread<WriterQuestion, WriterAnswer>;
   startReader(): ReaderThread;
@@ -56,7 +58,7 @@ const POLL = 500;
 
 export class SqliteStore implements Store {
   readonly #parts: StoreParts;
-  readonly #layout: Layout;
+  readonly #bodies: Bodies;
   readonly #reading: Reading;
   readonly #writer: Thread<WriterQuestion, WriterAnswer>;
   readonly #batches: Batches;
@@ -77,7 +79,11 @@ export class SqliteStore implements Store {
     monotonicAtStart: number,
   ) {
     this.#parts = parts;
-    this.#layout = new Layout(parts.folder);
+    this.#bodies = new Bodies(
+      parts.files,
+      new Layout(parts.folder),
+      (path, why) => this.#notice({ about: "not removed", path, why }),
+    );
     this.#writer = writer;
     this.#room = new Room(parts);
     this.#fresh = new Fresh(parts.clock);
@@ -125,47 +131,26 @@ export class SqliteStore implements Store {
   }
 
   async commit(entry: Entry): Promise<void> {
+    const { clock, meter } = this.#parts;
+    const start = clock.monotonic();
     await this.#view?.keepUp();
     const { content, id } = entry.envelope;
     const isLarge = content.size > LARGE;
-    const checksum = isLarge ? await this.#keepFile(id, content) : 0;
+    const checksum = isLarge ? await this.#bodies.keep(id, content) : 0;
     try {
       const make = (at: number): Operation => ({
         kind: "commit",
         message: pack(entry, isLarge ? { checksum } : { at }),
       });
       const number = await this.#batches.put(make, isLarge ? [] : [content]) as number;
+      meter.commits.observe((clock.monotonic() - start) / 1000);
       this.#view?.added(number);
       if (entry.state === "queued") this.#fresh.keep(number, content);
     } catch (error) {
-      if (isLarge) this.#forgetFile(id);
+      if (isLarge) this.#bodies.forget(id);
       throw error;
     }
     if (entry.state === "queued") this.#news();
-  }
-
-  async #keepFile(id: string, { chunks }: Content): Promise<number> {
-    const { files } = this.#parts;
-    const { bodies } = this.#layout;
-    try {
-      // A link that has taken its place since the start would lead the mail elsewhere.
-      if (files.look(bodies)?.kind !== "folder") throw new Error(`${bodies} is not a folder`);
-      return await files.keep(this.#layout.body(id), chunks);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      // What systems say when there is no room, on the disk or for one more file.
-      const full = /no space left|quota|disk full/i.test(why);
-      throw full ? new StoreFullError(why) : new StoreError(why);
-    }
-  }
-
-  #forgetFile(id: string): void {
-    const path = this.#layout.body(id);
-    try {
-      this.#parts.files.remove(path);
-    } catch (error) {
-      this.#notice({ about: "not removed", path, why: String(error) });
-    }
   }
 
   async claim(request: ClaimRequest): Promise<Claimed> {
@@ -177,7 +162,7 @@ export class SqliteStore implements Store {
 
   async settle({ generated, ...settlement }: Settlement): Promise<void> {
     const contents = generated.map(({ envelope }) => envelope.content);
-    await this.#batches.put((at) => {
+    const last = await this.#batches.put((at) => {
       const packed = generated.map((entry) => {
         const message = pack(entry, { at });
         at += entry.envelope.content.size;
@@ -185,7 +170,9 @@ export class SqliteStore implements Store {
       });
       return { kind: "settle", settlement, generated: packed };
     }, contents);
-    if (generated.length > 0) this.#news();
+    if (generated.length === 0) return;
+    this.#view?.added(last as number);
+    this.#news();
   }
 
   async content(message: number): Promise<Content> {
@@ -199,12 +186,13 @@ export class SqliteStore implements Store {
   }
 
   async #quarantine(message: number, reason: string): Promise<void> {
-    this.#parts.log("error", "message quarantined", { message, reason });
+    const { log } = this.#parts;
     try {
-      await this.#batches.put(() => ({ kind: "quarantine", message, reason }));
+      const id = await this.#batches.put(() => ({ kind: "quarantine", message, reason }));
+      log("error", "message quarantined", { id: id as string | undefined, message, reason });
     } catch (error) {
       // It is found damaged again when it is tried again.
-      this.#parts.log("error", "message not quarantined", { message, error: String(error) });
+      log("error", "message not quarantined", { message, reason, error: String(error) });
     }
   }
 
@@ -247,7 +235,14 @@ export class SqliteStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
-    return { ...await this.#reading.ask({ kind: "tally" }), lag: this.#view?.lag ?? 0 };
+    const { oldest, due, ...tally } = await this.#reading.ask({ kind: "stats" });
+    const time = this.time();
+    const since = (then = time) => Math.max(0, time - then);
+    return { ...tally, age: since(oldest), overdue: since(due), lag: this.#view?.lag ?? 0 };
+  }
+
+  async probe(): Promise<void> {
+    await this.#batches.put(() => ({ kind: "probe" }));
   }
 
   queuedBy(client: Client): Promise<number> {

@@ -1,6 +1,6 @@
 /** `deno task bench NAME`: runs the benchmark of that name. */
 
-const benches = ["session", "start", "store", "accept", "queue", "tls", "relay", "tarpit"];
+const benches = ["session", "start", "store", "accept", "queue", "tls", "relay", "tarpit", "watch"];
 const [name] = Deno.args;
 if (!benches.includes(name)) {
   console.error(`usage: deno task bench ${benches.join("|")}`);

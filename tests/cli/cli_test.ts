@@ -22,7 +22,7 @@ Deno.test("wrong settings end with status 78, all of them listed", async () => {
   const settings = {
     SMTP_PORT: "smtp",
     SMTP_DEBUG: "perhaps",
-    SMTP_HEALTH_PORT: "9090",
+    SMTP_FAULTS: "anything",
   };
   const { code, stdout, stderr } = await runToEnd(dinopost(), settings);
   assert.equal(code, 78);
@@ -32,7 +32,7 @@ Deno.test("wrong settings end with status 78, all of them listed", async () => {
     "dinopost: settings are wrong:\n" +
       '  SMTP_PORT: "smtp" is not accepted: give a port from 0 to 65535\n' +
       '  SMTP_DEBUG: "perhaps" is not accepted: give true, false, 1 or 0\n' +
-      "  SMTP_HEALTH_PORT: not yet in this version: leave it unset\n",
+      "  SMTP_FAULTS: not yet in this version: leave it unset\n",
   );
 });
 
@@ -56,7 +56,7 @@ Deno.test("check shows every setting, its value and where it comes from, but no 
   assert.ok(lines.includes("SMTP_BANNER=Dinopost ready"), stdout);
   assert.ok(lines.includes("SMTP_AUTH_USERS=(not shown)  # environment"), stdout);
   assert.ok(!stdout.includes("canary"), stdout);
-  assert.ok(lines.includes("SMTP_DASHBOARD_TOKEN=  # not yet"), stdout);
+  assert.ok(lines.includes("SMTP_FAULTS=  # not yet"), stdout);
 });
 
 Deno.test("version, help, and what is neither", async () => {

@@ -38,6 +38,7 @@ if (import.meta.main) {
     SMTP_QUEUE_PATH: CRASH_SPOOL,
     SMTP_RELAY_URL: `smtp://127.0.0.1:${CRASH_SINK}`,
     SMTP_TLS_POLICY: "none",
+    SMTP_HEALTH_DISABLE: "true",
     // Nobody is there, and nobody is to be asked.
     SMTP_DNS_SERVERS: "127.0.0.1:1",
   });

@@ -2,6 +2,7 @@
 
 import { clock } from "../../src/deno/clock.ts";
 import { disk } from "../../src/deno/files.ts";
+import { Meter } from "../../src/meter.ts";
 import type { Database } from "../../src/ports/database.ts";
 import type { Disk } from "../../src/ports/files.ts";
 import { Reader } from "../../src/store/reader.ts";
@@ -30,8 +31,11 @@ export class StoreHere implements AsyncDisposable {
       viewed: false,
       clock,
       log: (level, event, fields = {}) => {
-        if (level !== "info") here.logged.push(`${event} ${JSON.stringify(fields)}`);
+        if (level === "warning" || level === "error") {
+          here.logged.push(`${event} ${JSON.stringify(fields)}`);
+        }
       },
+      meter: new Meter(),
       files: disk.files,
       startWriter: () => answering(new Writer(here.#disk()), done),
       startReader: () => answering(new Reader(here.#disk())),

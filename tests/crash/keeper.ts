@@ -11,6 +11,7 @@ import { DatabaseSync } from "node:sqlite";
 import { clock } from "../../src/deno/clock.ts";
 import { disk } from "../../src/deno/files.ts";
 import { startThread } from "../../src/deno/thread.ts";
+import { Meter } from "../../src/meter.ts";
 import type { Claim } from "../../src/ports/store.ts";
 import { LARGE } from "../../src/store/layout.ts";
 import { SqliteStore } from "../../src/store/sqlite.ts";
@@ -28,6 +29,7 @@ const store = await SqliteStore.open({
   viewed: false,
   clock,
   log: (level, event) => console.error(level, event),
+  meter: new Meter(),
   files: disk.files,
   startWriter: () => startThread("writer"),
   startReader: () => startThread("reader"),

@@ -5,6 +5,7 @@
 
 import { loadConfig } from "../../src/config.ts";
 import { world as realWorld } from "../../src/deno/world.ts";
+import { Meter } from "../../src/meter.ts";
 import type { LogFields } from "../../src/ports.ts";
 import { Relay } from "../../src/relay.ts";
 import { wayOut } from "../../src/way_out.ts";
@@ -20,6 +21,7 @@ const LOOPBACK = {
   SMTP_MODE: "relay",
   SMTP_DEBUG: "false",
   SMTP_MIN_FREE: "0B",
+  SMTP_HEALTH_DISABLE: "true",
   SMTP_HOSTNAME: "relay.example",
   SMTP_ALLOW_NETWORKS: "127.0.0.1",
   SMTP_TLS_DISABLE: "true",
@@ -32,6 +34,7 @@ export interface Happened {
 
 export class BounceRelay implements AsyncDisposable {
   readonly clock: TurnedClock;
+  readonly meter = new Meter();
   readonly happened: Happened[] = [];
   readonly #test: TestStore;
   readonly #relay: Relay;
@@ -48,6 +51,7 @@ export class BounceRelay implements AsyncDisposable {
     const world = {
       ...realWorld,
       clock,
+      meter: this.meter,
       log: (_level: string, event: string, fields: LogFields = {}) => {
         this.happened.push({ event, fields });
       },

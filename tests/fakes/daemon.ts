@@ -26,13 +26,23 @@ const RUN = [
 export const SERVE_DEV: readonly string[] = [...RUN, "serve", "--dev"];
 export const dinopost = (...args: string[]): readonly string[] => [...RUN, ...args];
 
-/** No test sends mail beyond this machine: where none says where to, nobody listens. */
-const NOWHERE = { SMTP_ENV_FILE: "/dev/null", SMTP_RELAY_URL: "smtp://127.0.0.1:1" };
+/**
+ * No test sends mail beyond this machine: where none says where to, nobody listens. Who wants
+ * pages enables them: they are served to this machine alone, on a port of their own.
+ */
+const HERE = {
+  SMTP_ENV_FILE: "/dev/null",
+  SMTP_RELAY_URL: "smtp://127.0.0.1:1",
+  SMTP_HEALTH_DISABLE: "true",
+  SMTP_HEALTH_ADDR: "127.0.0.1:0",
+  // What is logged is read by tests.
+  SMTP_LOG_FORMAT: "text",
+};
 
 /** Nothing of the tester's own environment that could be a setting. */
 function environment(settings: Readonly<Record<string, string>>): Record<string, string> {
   const kept = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("SMTP_"));
-  return { ...Object.fromEntries(kept), ...NOWHERE, NO_COLOR: "1", ...settings };
+  return { ...Object.fromEntries(kept), ...HERE, NO_COLOR: "1", ...settings };
 }
 
 /** Runs a command to its end. */

@@ -2,6 +2,7 @@
 
 import { world as realWorld } from "../../src/deno/world.ts";
 import type { Outcome } from "../../src/mail/outcome.ts";
+import { Meter } from "../../src/meter.ts";
 import { Outbound } from "../../src/outbound/outbound.ts";
 import type { StsPolicy } from "../../src/outbound/mta_sts.ts";
 import { Router, type RouteRules } from "../../src/outbound/route.ts";
@@ -64,7 +65,7 @@ export function outboundTo(port: number, way: Way = {}): Outbound {
     ownAddresses: new Set(),
     policy: () => policy,
   }), { policy: () => Promise.resolve(sts) });
-  return new Outbound(router, "relay.example", { ...realWorld, ...world });
+  return new Outbound(router, "relay.example", { ...realWorld, meter: new Meter(), ...world });
 }
 
 const SHORT = "Subject: x\r\n\r\nx\r\n";

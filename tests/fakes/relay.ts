@@ -2,6 +2,7 @@
 
 import { loadConfig } from "../../src/config.ts";
 import { world as realWorld } from "../../src/deno/world.ts";
+import { Meter } from "../../src/meter.ts";
 import { Relay } from "../../src/relay.ts";
 import { Client } from "./client.ts";
 import { TurnedClock } from "./clock.ts";
@@ -17,6 +18,7 @@ const LOOPBACK = {
   SMTP_MODE: "relay",
   SMTP_DEBUG: "false",
   SMTP_MIN_FREE: "0B",
+  SMTP_HEALTH_DISABLE: "true",
   SMTP_ALLOW_NETWORKS: "0.0.0.0/0,::/0",
   // Whoever tests it may be any client.
   SMTP_PROXIES: "127.0.0.1",
@@ -27,13 +29,14 @@ const configOf = (settings: Settings) =>
 
 export class TestRelay implements AsyncDisposable {
   readonly clock = new TurnedClock();
+  readonly meter = new Meter();
   readonly #test: TestStore;
   readonly #relay: Relay;
   readonly #stopped: Promise<void>;
 
   private constructor(test: TestStore, settings: Settings) {
     this.#test = test;
-    const world = { ...realWorld, clock: this.clock, log: () => {} };
+    const world = { ...realWorld, clock: this.clock, log: () => {}, meter: this.meter };
     this.#relay = new Relay(configOf(settings), test.store, world);
     this.#stopped = this.#relay.run();
   }

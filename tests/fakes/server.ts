@@ -4,6 +4,7 @@ import { world as realWorld } from "../../src/deno/world.ts";
 import type { ServerOptions } from "../../src/inbound/options.ts";
 import { Server } from "../../src/inbound/server.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
+import { Meter } from "../../src/meter.ts";
 import type { LogFields, LogLevel, World } from "../../src/ports.ts";
 import * as replies from "../../src/smtp/replies.ts";
 import { Client } from "./client.ts";
@@ -17,7 +18,9 @@ export interface Logged {
 export class TestServer implements AsyncDisposable {
   readonly server: Server;
   readonly messages: Envelope[] = [];
+  /** Of every level: what only `SMTP_LOG_LEVEL=debug` shows, too. */
   readonly logged: Logged[] = [];
+  readonly meter = new Meter();
   readonly stopped: Promise<void>;
 
   constructor(options: Partial<ServerOptions> = {}, world: Partial<World> = {}) {
@@ -31,6 +34,7 @@ export class TestServer implements AsyncDisposable {
       ...options,
     }, {
       ...realWorld,
+      meter: this.meter,
       log: (level, event, fields = {}) => this.logged.push({ level, event, fields }),
       ...world,
     });
@@ -39,6 +43,11 @@ export class TestServer implements AsyncDisposable {
 
   get port(): number {
     return this.server.address.port;
+  }
+
+  /** What the log shows where nothing is set. */
+  get told(): Logged[] {
+    return this.logged.filter(({ level }) => level !== "debug");
   }
 
   connect(): Promise<Client> {

@@ -4,6 +4,7 @@ import { clock } from "../../src/deno/clock.ts";
 import { disk } from "../../src/deno/files.ts";
 import { startThread } from "../../src/deno/thread.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
+import { Meter } from "../../src/meter.ts";
 import type { Entry, Store } from "../../src/ports/store.ts";
 import type { LogFields } from "../../src/ports.ts";
 import { parseMailbox } from "../../src/smtp/address.ts";
@@ -15,6 +16,7 @@ import { SqliteStore, type StoreParts } from "../../src/store/sqlite.ts";
 
 export class TestStore implements AsyncDisposable {
   readonly logged: { level: string; event: string; fields: LogFields }[] = [];
+  readonly meter = new Meter();
   #store: SqliteStore | undefined;
 
   private constructor(readonly folder: string, readonly parts: Partial<StoreParts>) {}
@@ -39,6 +41,7 @@ export class TestStore implements AsyncDisposable {
       viewed: false,
       clock,
       log: (level, event, fields = {}) => this.logged.push({ level, event, fields }),
+      meter: this.meter,
       files: disk.files,
       startWriter: () => startThread("writer"),
       startReader: () => startThread("reader"),

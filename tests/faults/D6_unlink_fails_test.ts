@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { random } from "../../src/deno/random.ts";
+import { Meter } from "../../src/meter.ts";
 import { Dispatcher } from "../../src/queue/dispatcher.ts";
 import { TurnedClock } from "../fakes/clock.ts";
 import { ScriptedDelivery } from "../fakes/delivery.ts";
@@ -51,6 +52,7 @@ async function deliver(test: TestStore): Promise<number> {
     clock,
     random,
     log: () => {},
+    meter: new Meter(),
     limits: () => ({ connections: 9, perDestination: 9, lifetime: DAY, delayNotice: 0 }),
   });
   dispatcher.start();

@@ -113,7 +113,9 @@ class Said {
       const { chunks: [octets] } = await store.content(number);
       assert(examine(octets).whole, `${id} is damaged`);
     }
-    const { accepted, delivered, queued: waiting, ...rest } = await store.stats();
+    const { age, overdue, ...counts } = await store.stats();
+    assert(age >= overdue);
+    const { accepted, delivered, queued: waiting, ...rest } = counts;
     assert.equal(delivered + waiting, accepted);
     for (const [name, count] of Object.entries(rest)) assert.equal(count, 0, name);
     const bodies = disk.files.names(`${folder}/bodies`);

@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { clock as systemClock } from "../../src/deno/clock.ts";
+import { Meter } from "../../src/meter.ts";
 import { Dispatcher } from "../../src/queue/dispatcher.ts";
 import { Retention } from "../../src/queue/retention.ts";
 import { Client } from "../fakes/client.ts";
@@ -58,6 +59,7 @@ class Queue implements AsyncDisposable {
       clock,
       random: { fill: (octets) => octets.fill(0) },
       log,
+      meter: new Meter(),
       limits: () => ({ connections: 9, perDestination: 9, lifetime: 5 * DAY, delayNotice: 0 }),
     });
     this.#retention = new Retention(test.store, { clock, log }, () => days);

@@ -259,7 +259,9 @@ Deno.test("H8 however AUTH is said, and whatever is answered, its words are not 
       {
         wants: { lines: true, content: true },
         line: (side, text) => seen.push(`${side}: ${text}`),
-        refused: (what, reply) => seen.push(`${what}: ${reply.lines}`),
+        command: (verb) => seen.push(verb),
+        replied: (to, reply) => seen.push(`${to}: ${reply.lines}`),
+        over: () => {},
       },
     );
     session.tell({ kind: "opened", early: false });

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { random } from "../../src/deno/random.ts";
 import type { Outcome } from "../../src/mail/outcome.ts";
+import { Meter } from "../../src/meter.ts";
 import { Dispatcher } from "../../src/queue/dispatcher.ts";
 import { Chance } from "../crash/chance.ts";
 import { TurnedClock } from "../fakes/clock.ts";
@@ -58,6 +59,7 @@ Deno.test("O7 down for hours, then up: spread by chance, met by one, then by mor
     clock,
     random,
     log: () => {},
+    meter: new Meter(),
     limits: () => ({
       connections: CONNECTIONS,
       perDestination: PER_DESTINATION,

@@ -167,7 +167,7 @@ Deno.test("an authenticator that fails: 454 4.7.0, and the session goes on", asy
       const said = await client.ask(`AUTH PLAIN ${PLAIN}`);
       assert.equal(said, "454 4.7.0 Cannot authenticate now, try again later");
     }
-    assert.match(String(server.logged[0].fields.error), /the authenticator is broken/);
+    assert.match(String(server.told[0].fields.error), /the authenticator is broken/);
     await send(client);
     assert.equal(server.messages[0].client.user, undefined);
   }

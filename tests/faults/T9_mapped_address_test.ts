@@ -106,7 +106,7 @@ for (
     await client.ready();
     await client.ask("DATA");
     assert.match(await client.ask("."), /^250 /);
-    await daemon.says(/message accepted .* client=192\.0\.2\.1\n/);
+    await daemon.says(/message accepted .* client=192\.0\.2\.1 /);
     using other = await Client.connect(daemon.port, "::1");
     assert.equal(
       await other.rest(),

@@ -43,7 +43,7 @@ for (const implicit of [false, true]) {
     clock.turn(1);
     await present(server, 0);
     assert.equal(await client.rest(), "");
-    assert.deepEqual(server.logged.map(({ event }) => event), ["no TLS with client"]);
+    assert.deepEqual(server.told.map(({ event }) => event), ["no TLS with client"]);
   });
 
   Deno.test(`a handshake that trickles in ${where} is cut when its time is over`, async () => {

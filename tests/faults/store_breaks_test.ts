@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { loadConfig } from "../../src/config.ts";
 import { startThread } from "../../src/deno/thread.ts";
 import { world } from "../../src/deno/world.ts";
+import { Meter } from "../../src/meter.ts";
 import type { Thread } from "../../src/ports/thread.ts";
 import { Relay } from "../../src/relay.ts";
 import type { WriterAnswer, WriterQuestion } from "../../src/store/writer.ts";
@@ -18,9 +19,19 @@ Deno.test("a store that can keep nothing any more ends the daemon, which could o
     clock,
     startWriter: () => writer = startThread("writer"),
   });
-  const settings = { SMTP_LISTEN: "127.0.0.1", SMTP_PORT: "0", SMTP_HOSTNAME: "relay.example" };
+  const settings = {
+    SMTP_LISTEN: "127.0.0.1",
+    SMTP_PORT: "0",
+    SMTP_HOSTNAME: "relay.example",
+    SMTP_HEALTH_DISABLE: "true",
+  };
   const { config } = loadConfig(environmentOf(settings), { dev: false });
-  const relay = new Relay(config, test.store, { ...world, clock, log: () => {} });
+  const relay = new Relay(config, test.store, {
+    ...world,
+    clock,
+    log: () => {},
+    meter: new Meter(),
+  });
   const run = relay.run();
   const { port } = relay.server.address;
   writer!.end();

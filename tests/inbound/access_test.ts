@@ -184,7 +184,7 @@ Deno.test("S12 a rule that fails turns away for now, and is logged", async () =>
   });
   using client = await server.connect();
   assert.match(await client.rest(), /^421 4\.7\.0 /);
-  assert.match(String(server.logged[0].fields.error), /the rule is broken/);
+  assert.match(String(server.told[0].fields.error), /the rule is broken/);
 });
 
 Deno.test("S12 the system's names: localhost is this machine", async () => {

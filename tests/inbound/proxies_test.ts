@@ -76,8 +76,8 @@ Deno.test("S19 the allow-list sees the client, not the proxy, and the log too", 
   using other = await behind(lineHeader(IPV6), server.port);
   const refusal = `554 5.7.1 Client address ${IPV6} is not allowed to use this server`;
   assert.equal(await other.rest(), refusal + "\r\n");
-  assert.deepEqual(server.logged.map(({ event, fields }) => [event, fields]), [
-    ["refused", { session: 2, client: IPV6, what: "(connection)", reply: refusal }],
+  assert.deepEqual(server.told.map(({ event, fields }) => [event, fields]), [
+    ["refused", { id: undefined, session: 2, client: IPV6, what: "(connection)", reply: refusal }],
   ]);
   using proxy = await behind("PROXY UNKNOWN\r\n", server.port);
   assert.match(await proxy.rest(), /^554 5\.7\.1 Client address 127\.0\.0\.1 is not allowed/);
@@ -121,7 +121,7 @@ for (
     using client = await behind(octets, server.port);
     if (/end|nothing/.test(what)) await client.closeWrite();
     assert.equal(await client.rest().catch(() => ""), "");
-    assert.deepEqual(server.logged, [
+    assert.deepEqual(server.told, [
       { level: "warning", event: "proxy without a PROXY header", fields: HEADERLESS },
     ]);
     assert.equal(server.server.activeClients, 0);
@@ -146,7 +146,7 @@ Deno.test("S19 a header that trickles in is waited for only so long, for all of 
   assert.equal(await ended, "");
   assert.ok(sent >= 6 && sent <= 7, `${sent} octets`);
   assert.equal(clock.timers, 0);
-  assert.equal(server.logged[0].event, "proxy without a PROXY header");
+  assert.equal(server.told[0].event, "proxy without a PROXY header");
 });
 
 Deno.test("S19 SMTP_HANDSHAKE_TIMEOUT is how long a proxy may take for its header", async () => {
@@ -169,7 +169,7 @@ Deno.test("S19 what the client sends before it is greeted is too early behind a 
     using client = await behind(joined(header, "EHLO client.example\r\n"), server.port);
     assert.equal(await client.rest(), EARLY);
   }
-  assert.deepEqual(server.logged.map(({ fields: { client } }) => client), [IPV4, IPV6]);
+  assert.deepEqual(server.told.map(({ fields: { client } }) => client), [IPV4, IPV6]);
 });
 
 const HEADER = binaryHeader(IPV4, { further: new Uint8Array(64) });
@@ -264,7 +264,7 @@ Deno.test("S19 PROXY of whoever is no proxy, before the greeting, is talk too ea
   const options = { proxies, proxyProtocol: true, handshakeTimeout: 1000 };
   await using server = new TestServer(options, { net: { listen: () => listener } });
   assert.equal(await client.rest(), EARLY);
-  assert.equal(server.logged[0].fields.client, "127.0.0.1");
+  assert.equal(server.told[0].fields.client, "127.0.0.1");
 });
 
 Deno.test("S19 a server that stops does not wait for headers", async () => {

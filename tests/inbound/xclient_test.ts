@@ -83,7 +83,7 @@ Deno.test("S19 a claimed address that is not allowed: 554 5.7.1 and close, logge
     `554 5.7.1 Client address ${IPV6} is not allowed to use this server`,
   );
   assert.equal(await other.rest(), "");
-  const refused = server.logged.map(({ fields: { client, what } }) => [client, what]);
+  const refused = server.told.map(({ fields: { client, what } }) => [client, what]);
   assert.deepEqual(refused, [[IPV6, `XCLIENT ADDR=${IPV6}`]]);
   assert.match(await send(allowed), /^250 /);
 });

@@ -4,7 +4,9 @@ import { auth } from "./auth.ts";
 import { bounces } from "./bounces.ts";
 import { dkim } from "./dkim.ts";
 import { durability } from "./durability.ts";
+import { http } from "./http.ts";
 import { limits } from "./limits.ts";
+import { logging } from "./logging.ts";
 import type { Mutant } from "./mutant.ts";
 import { outbound } from "./outbound.ts";
 import { protocol } from "./protocol.ts";
@@ -27,4 +29,6 @@ export const mutants: readonly Mutant[] = [
   ...limits,
   ...proxies,
   ...tls,
+  ...http,
+  ...logging,
 ];

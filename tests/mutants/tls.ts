@@ -88,10 +88,10 @@ export const tls: readonly Mutant[] = [
   {
     row: "R6",
     what: "a client that resets before it is accepted makes all others wait",
-    file: "src/inbound/acceptor.ts",
+    file: "src/listening/acceptor.ts",
     find: `, "NotConnected"]`,
     put: "]",
-    tests: ["tests/inbound/acceptor_test.ts"],
+    tests: ["tests/listening/acceptor_test.ts"],
   },
   {
     row: "T6",
@@ -217,7 +217,7 @@ export const tls: readonly Mutant[] = [
     row: "S16",
     what: "hands are shaken with clients that are too many",
     file: "src/inbound/visit.ts",
-    find: "        if (isTemporary(refusal)) return;\n",
+    find: `        if (refusal !== undefined && "code" in refusal && refusal.code < 500) return;\n`,
     put: "",
     tests: implicit,
   },

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { random } from "../../src/deno/random.ts";
+import { Meter } from "../../src/meter.ts";
 import { Names } from "../../src/outbound/names.ts";
 import { type Route, Router, type RouteRules } from "../../src/outbound/route.ts";
 import { hostOf, policyOf, ruleOf } from "../../src/outbound/rules.ts";
@@ -146,7 +147,7 @@ Deno.test("B18 a domain has the policy that is named for it", async () => {
 Deno.test("what was asked is remembered for a minute, what is unknown for seconds", async () => {
   const clock = new TurnedClock();
   const listed = new ListedNames({ "d.example": one("203.0.114.9"), "x.example": { fails: true } });
-  const names = new Names(listed, clock);
+  const names = new Names(listed, { clock, meter: new Meter() });
   const ask = () =>
     Promise.all(
       ["D.example", "d.example", "x.example"].map((name) => names.addresses(name, "ipv4")),

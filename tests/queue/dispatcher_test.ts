@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { random } from "../../src/deno/random.ts";
 import type { Outcome } from "../../src/mail/outcome.ts";
+import { Meter } from "../../src/meter.ts";
 import { Dispatcher, type DispatcherParts } from "../../src/queue/dispatcher.ts";
 import { StoreError } from "../../src/ports/store.ts";
 import { TurnedClock } from "../fakes/clock.ts";
@@ -42,6 +43,7 @@ class Queue implements AsyncDisposable {
       clock,
       random: { fill: (octets) => octets.fill(0) },
       log: (_level, event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
+      meter: new Meter(),
       limits: () => LIMITS,
       ...parts,
     });

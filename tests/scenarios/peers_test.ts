@@ -17,7 +17,7 @@ function dev(settings: Record<string, string> = {}): Promise<Daemon> {
 
 /** The messages that the daemon says it has accepted, once there are so many. */
 async function accepted(daemon: Daemon, count: number) {
-  const pattern = /message accepted id=(\w+) from=(\S+) to=(\S+|"[^"]*") size=(\d+)/g;
+  const pattern = /message accepted id=(\w+) session=\d+ from=(\S+) to=(\S+|"[^"]*") size=(\d+)/g;
   await daemon.says(new RegExp(`(?:message accepted[^]*?){${count}}\n`));
   return [...daemon.output.matchAll(pattern)].map(([, id, from, to, size]) => ({
     id,

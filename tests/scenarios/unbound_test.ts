@@ -197,7 +197,7 @@ async function outcomes(
     await using daemon = await Daemon.start({ settings: all });
     const id = await send(daemon.port, domains);
     for (const domain of domains) {
-      await daemon.says(new RegExp(`message [a-z]+ id=${id} domain=${domain.toLowerCase()} `));
+      await daemon.says(new RegExp(`message [a-z]+ id=${id} .* domain=${domain.toLowerCase()} `));
     }
     // What it has told of is written down when it has ended.
     daemon.signal("SIGTERM");

@@ -28,7 +28,7 @@ for (const name of ["ConnectionAborted", "ConnectionReset", "NotConnected"] as c
     await using server = new TestServer({}, { net: failing(5, error) });
     using client = await server.connect();
     assert.match(await client.reply(), /^220 /);
-    assert.deepEqual(server.logged, []);
+    assert.deepEqual(server.told, []);
   });
 }
 
@@ -50,6 +50,6 @@ for _ in range(5):
     using client = await Client.connect(listener.addr.port);
     await using server = new TestServer({}, { net: { listen: () => listener } });
     assert.match(await client.reply(), /^220 /);
-    assert.deepEqual(server.logged, []);
+    assert.deepEqual(server.told, []);
   },
 );

@@ -3,7 +3,7 @@
  *
  * Promises: no failure of `accept` ends it but the listener's own end. When descriptors run
  * out it waits a little longer each time, at most a second, and goes on; the runtime's own
- * accept loops stop for good there.
+ * accept loops stop for good there. Why it waits is told, and when it does no longer.
  */
 
 import type { Clock, Connection, Listener, Log } from "../ports.ts";
@@ -16,19 +16,31 @@ const GONE = new Set(["ConnectionAborted", "ConnectionReset", "NotConnected"]);
 export async function acceptAll(
   listener: Listener,
   take: (connection: Connection) => void,
-  { clock, log, isOver }: { clock: Clock; log: Log; isOver: () => boolean },
+  { clock, log, isOver, troubled = () => {} }: {
+    clock: Clock;
+    log: Log;
+    isOver: () => boolean;
+    /** `undefined`: it is over. */
+    troubled?: (trouble: string | undefined) => void;
+  },
 ): Promise<void> {
   let pause = 0;
   while (!isOver()) {
     try {
       const connection = await listener.accept();
-      if (pause > 0) log("info", "accepting connections again", { port: listener.addr.port });
+      if (pause > 0) {
+        log("info", "accepting connections again", { port: listener.addr.port });
+        troubled(undefined);
+      }
       pause = 0;
       take(connection);
     } catch (error) {
       if (isOver()) return;
       if (error instanceof Error && GONE.has(error.name)) continue;
-      if (pause === 0) log("error", "cannot accept connections", { error: String(error) });
+      if (pause === 0) {
+        log("error", "cannot accept connections", { error: String(error) });
+        troubled(`cannot accept connections: ${error}`);
+      }
       pause = Math.min(LONGEST_PAUSE, pause === 0 ? FIRST_PAUSE : pause * 2);
       await new Promise<void>((resolve) => clock.timer(pause, resolve));
     }
