@@ -7,6 +7,7 @@
 
 import { Deadline } from "../deadline.ts";
 import type { Clock, Connection } from "../ports.ts";
+import { chunk, gathered, headOf, joined, LAST_CHUNK } from "./response.ts";
 import { type Head, headEnd, MOST_HEAD, parseHead, type Refused } from "./request.ts";
 
 /** Milliseconds: for the head, the body, the answer, and for some of that to be read. */
@@ -124,31 +125,29 @@ export class Exchange {
   }
 
   async #respond(response: Response, head: Head | undefined): Promise<void> {
-    const { status, headers, body } = response;
-    const isWhole = body === null || headers.has("content-length");
-    const chunked = !isWhole && head?.isHttp10 === false;
-    let text = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n`;
-    for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
+    const { body } = response;
+    const date = `date: ${new Date(this.#clock.now()).toUTCString()}`;
     // RFC 9110 §8.6: to HEAD no length is told that GET would not have.
-    if (body === null && head?.method !== "HEAD") text += "content-length: 0\r\n";
-    if (chunked) text += "transfer-encoding: chunked\r\n";
-    text += `date: ${new Date(this.#clock.now()).toUTCString()}\r\n`;
-    await this.#send(encoder.encode(`${text}connection: close\r\n\r\n`));
-    if (body === null) return;
-    if (head?.method === "HEAD") return await body.cancel();
-    await this.#sendBody(body, chunked);
-  }
-
-  async #sendBody(body: ReadableStream<Uint8Array>, chunked: boolean): Promise<void> {
-    const reader = body.getReader();
+    if (head?.method === "HEAD") return await this.#send(headOf(response, [date]));
+    const reader = body?.getReader();
+    const { octets, next } = reader === undefined
+      ? { octets: EMPTY, next: undefined }
+      : await gathered(reader);
+    if (reader === undefined || next === undefined) {
+      const length = `content-length: ${octets.length}`;
+      return await this.#send(joined([headOf(response, [date, length]), octets]));
+    }
     // Whoever waits for a stream hears nothing else of a client that goes.
     this.#untilEnd().then(() => reader.cancel()).catch(() => {});
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      await this.#send(chunked ? chunk(value) : value);
+    const isChunked = head?.isHttp10 === false;
+    const wrap = isChunked ? chunk : (octets: Uint8Array) => octets;
+    const fields = isChunked ? [date, "transfer-encoding: chunked"] : [date];
+    const first = octets.length > 0 ? [wrap(octets)] : [];
+    await this.#send(joined([headOf(response, fields), ...first]));
+    for (let read = await next; !read.done; read = await reader.read()) {
+      await this.#send(wrap(read.value));
     }
-    if (chunked) await this.#send(encoder.encode("0\r\n\r\n"));
+    if (isChunked) await this.#send(LAST_CHUNK);
   }
 
   #untilEnd(): Promise<void> {
@@ -198,31 +197,6 @@ export class Exchange {
   }
 }
 
-const REASONS: Readonly<Record<number, string>> = {
-  200: "OK",
-  204: "No Content",
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  411: "Length Required",
-  413: "Content Too Large",
-  431: "Request Header Fields Too Large",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-};
-
 const refusal = ({ status, why }: Refused) => new Response(`${why}\n`, { status, headers: PLAIN });
 
 const PLAIN = { "content-type": "text/plain; charset=utf-8" };
-
-/** RFC 9112 §7.1. */
-function chunk(octets: Uint8Array): Uint8Array {
-  const size = encoder.encode(`${octets.length.toString(16)}\r\n`);
-  const whole = new Uint8Array(size.length + octets.length + 2);
-  whole.set(size);
-  whole.set(octets, size.length);
-  whole.set([13, 10], size.length + octets.length);
-  return whole;
-}

@@ -83,7 +83,7 @@ function daemonWith(folder?: string): Promise<Daemon> {
       ...(folder === undefined
         ? { SMTP_HEALTH_DISABLE: "false", SMTP_HEALTH_ADDR: "127.0.0.1:0" }
         // It may not know them.
-        : { SMTP_HEALTH_DISABLE: "", SMTP_LOG_FORMAT: "" }),
+        : { SMTP_HEALTH_DISABLE: "", SMTP_HEALTH_ADDR: "", SMTP_LOG_FORMAT: "" }),
     },
   });
 }
@@ -159,8 +159,23 @@ async function ask(
   const head = `${method} ${path} HTTP/1.1\r\nHost: ${hostname}\r\n`;
   const text = `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
   await connection.write(new TextEncoder().encode(text));
-  const answer = await new Response(connection.readable).text();
+  const answer = await whole(connection);
   if (!answer.startsWith("HTTP/1.1 200 ")) throw new Error(`bench: ${path}: ${answer}`);
+}
+
+/** Until as much has come as was told. */
+async function whole(connection: Deno.TcpConn): Promise<string> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(64 * 1024);
+  let text = "";
+  for (;;) {
+    const got = await connection.read(buffer);
+    if (got === null) return text;
+    text += decoder.decode(buffer.subarray(0, got), { stream: true });
+    const [, fields, body] = /^([^]*?)\r\n\r\n([^]*)$/.exec(text) ?? [];
+    const length = /^content-length: (\d+)$/im.exec(fields ?? "")?.[1];
+    if (length !== undefined && body.length >= Number(length)) return text;
+  }
 }
 
 function http({ output }: Daemon): string {

@@ -128,11 +128,17 @@ export const http: readonly Mutant[] = [
     "a reader that was gone before its response keeps its place",
     "        await response.body?.cancel().catch(() => {});\n",
   ),
-  exchange("to HEAD a length is told that GET has not", ` && head?.method !== "HEAD"`),
-  exchange("no response tells when it was made", "text += `date: ", "String`date: "),
+  exchange(
+    "to HEAD a length is told that GET has not",
+    `head?.method === "HEAD") return await this.#send(headOf(response, [date]));`,
+    `head?.method === "HEAD") {
+      return await this.#send(headOf(response, [date, "content-length: 1"]));
+    }`,
+  ),
+  exchange("no response tells when it was made", "const date = `date: ", "const date = `x-date: "),
   exchange("a client may stay behind its response", "    this.#within(LINGER);\n"),
   exchange("a deadline goes on behind its request", "      this.#deadline.clear();\n"),
-  exchange("a client of HTTP/1.0 is sent chunks", " && head?.isHttp10 === false"),
+  exchange("a client of HTTP/1.0 is sent chunks", "head?.isHttp10 === false", "true"),
   exchange(
     "what comes behind a body is part of it",
     "this.#unread.subarray(0, length)",
