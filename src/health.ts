@@ -30,8 +30,11 @@ export interface HealthParts {
 /** Milliseconds. */
 const REMEMBERED = 1_000;
 const LONGEST_WRITE = 5_000;
-/** What is due, and nobody begins or ends anything: the queue stands. */
-const LONGEST_STILL = 5 * 60_000;
+/**
+ * What is due, and nobody begins or ends anything: the queue stands. Longer than a server may let
+ * us wait (RFC 5321 §4.5.3.2): one that is slow is no fault of ours.
+ */
+const LONGEST_STILL = 15 * 60_000;
 /** Messages without their names: accepting will soon be slowed down. */
 const LONG_LAG = 80_000;
 
@@ -54,7 +57,7 @@ export class Health {
     return [
       failing("listeners", server.troubles.join("; ")),
       failing("store", faultOf(await this.#inTime(this.#parts.store.probe()))),
-      this.#space(),
+      await this.#space(),
       typeof stats === "string" ? failing("queue", stats) : this.#queue(stats),
       this.#names(stats),
       warning("certificate", certificates?.trouble),
@@ -63,11 +66,13 @@ export class Health {
     ];
   }
 
-  #space(): Check {
-    const { free } = this.#parts.store.space();
+  async #space(): Promise<Check> {
+    // The folder may be gone.
+    const space = await this.#inTime(Promise.try(() => this.#parts.store.space()));
+    if (typeof space === "string") return failing("space", space);
     const least = this.#parts.minFree();
-    const detail = `${free} octets are free, SMTP_MIN_FREE is ${least}: mail is refused`;
-    return failing("space", free < least ? detail : undefined);
+    const detail = `${space.free} octets are free, SMTP_MIN_FREE is ${least}: mail is refused`;
+    return failing("space", space.free < least ? detail : undefined);
   }
 
   #queue({ overdue }: StoreStats): Check {

@@ -40,7 +40,11 @@ class Patient {
       },
       store: {
         probe,
-        space: () => ({ free: ill().free ?? 1_000, inodes: undefined }) as never,
+        space() {
+          const { free = 1_000 } = ill();
+          if (free < 0) throw new Error("the folder is gone");
+          return { free, files: undefined };
+        },
         stats() {
           const { stats } = ill();
           return typeof stats === "function" ? stats() : Promise.resolve({ ...WELL, ...stats });
@@ -125,9 +129,10 @@ const ILLS: Record<string, readonly [Ill, string]> = {
   ],
   "a key that cannot be read": [{ dkim: "no key" }, "dkim warning: no key"],
   "settings that cannot be read": [{ settings: "no size" }, "settings warning: no size"],
+  "a disk that nobody can look at": [{ free: -1 }, "space failing: the folder is gone"],
   "a queue in which nothing moves": [
-    { stillFor: 5 * MINUTE + 1, stats: { overdue: 6 * MINUTE } },
-    "queue failing: nothing was begun or ended for 300 s, though something is due for 360 s",
+    { stillFor: 15 * MINUTE + 1, stats: { overdue: 16 * MINUTE } },
+    "queue failing: nothing was begun or ended for 900 s, though something is due for 960 s",
   ],
 };
 
@@ -142,8 +147,8 @@ for (const [what, [ill, told]] of Object.entries(ILLS)) {
 
 const STILL: Record<string, Ill> = {
   "nothing is due": { stillFor: 60 * MINUTE },
-  "what is due was due only now": { stillFor: 60 * MINUTE, stats: { overdue: 5 * MINUTE } },
-  "something moves": { stillFor: 5 * MINUTE, stats: { overdue: 60 * MINUTE } },
+  "what is due was due only now": { stillFor: 60 * MINUTE, stats: { overdue: 15 * MINUTE } },
+  "something moves": { stillFor: 15 * MINUTE, stats: { overdue: 60 * MINUTE } },
   "just all names may be behind": { stats: { lag: 80_000 } },
   "just so much is free": { free: 1_000 },
 };
