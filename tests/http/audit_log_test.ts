@@ -18,9 +18,18 @@ const GATHERED = 25;
 const put = (port: number, on: boolean) =>
   ask(port, "/api/audit", { method: "PUT", body: JSON.stringify({ on }) });
 
-Deno.test("S30 an hour of mail, a message a minute: a reader has every line of it, in order", async () => {
+const HOUR = "S30 an hour of mail, a message a minute: curl and others have every line, in order";
+
+testWith("curl", HOUR, async (curl) => {
   await using relay = await HttpRelay.start({ settings: { SMTP_DEBUG: "true" } });
   const { clock } = relay;
+  await using follows = new Deno.Command(curl, {
+    args: ["-q", "-sN", "--noproxy", "*", `http://127.0.0.1:${relay.httpPort}/healthz`],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const curled = follows.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  assert.equal((await curled.read()).value, "OK\n");
   await using follower = await Follower.open(relay.httpPort);
   await follower.until(/^OK\n/);
   const lines: string[] = [];
@@ -45,6 +54,16 @@ Deno.test("S30 an hour of mail, a message a minute: a reader has every line of i
   assert.ok(clock.monotonic() - start >= 60 * MINUTE);
   assert.ok(lines.length >= 60 * 10);
   assert.deepEqual(follower.lines, lines);
+  relay.relay.audit(false);
+  let text = "";
+  for (let read = curled.read();;) {
+    clock.turn(GATHERED);
+    const { value, done } = await read;
+    if (done) break;
+    text += value;
+    read = curled.read();
+  }
+  assert.deepEqual(text.split("\n").filter((line) => line !== ""), [...lines, "(audit log off)"]);
 });
 
 Deno.test("S30 readers do not keep a daemon from its end, and read up to it", async () => {
