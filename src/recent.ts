@@ -28,3 +28,21 @@ export class Recent<T> {
     return this.#known.answer;
   }
 }
+
+/** What is made once, unless it fails. */
+export class Loaded<T> {
+  readonly #load: () => Promise<T>;
+  #loading: Promise<T> | undefined;
+
+  constructor(load: () => Promise<T>) {
+    this.#load = load;
+  }
+
+  get(): Promise<T> {
+    if (this.#loading === undefined) {
+      const loading = this.#loading = this.#load();
+      loading.catch(() => this.#loading = undefined);
+    }
+    return this.#loading;
+  }
+}

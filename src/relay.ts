@@ -12,7 +12,7 @@ import { Health } from "./health.ts";
 import type { Answer } from "./http/exchange.ts";
 import type { Figures } from "./http/figures.ts";
 import type { GuardRules } from "./http/guard.ts";
-import { pages, type Site } from "./http/pages.ts";
+import type { Pages, Site } from "./http/pages.ts";
 import { HttpServer } from "./http/server.ts";
 import { Access } from "./inbound/access.ts";
 import { Authentication } from "./inbound/authentication.ts";
@@ -25,7 +25,7 @@ import type { Delivery } from "./ports/delivery.ts";
 import type { Store } from "./ports/store.ts";
 import { Budget } from "./smtp/budget.ts";
 import { notices } from "./notices.ts";
-import { Recent } from "./recent.ts";
+import { Loaded, Recent } from "./recent.ts";
 import { Signatures } from "./signing.ts";
 import { Dispatcher, type Limits } from "./queue/dispatcher.ts";
 import { Retention } from "./queue/retention.ts";
@@ -62,6 +62,7 @@ export class Relay {
   readonly #signatures: Signatures;
   readonly #rates: Rates;
   readonly #http: HttpServer | undefined;
+  #pages: Loaded<Pages> | undefined;
   readonly #startedAt: number;
   readonly auditLog: AuditLog;
   /** Why settings that were to be read again are as they were. */
@@ -153,8 +154,13 @@ export class Relay {
       checks: () => health.checks(),
       figures: () => figures.get(),
     };
-    const app = pages(site, guardRules(config), world);
-    const answer: Answer = (request, address) => app.fetch(request, { address });
+    // Mail does not wait for them at the start.
+    const load = async () =>
+      (await import("./http/pages.ts")).pages(site, guardRules(config), world);
+    const app = new Loaded(load);
+    this.#pages = app;
+    const answer: Answer = async (request, address) =>
+      (await app.get()).fetch(request, { address });
     return new HttpServer(httpAddress(config), answer, world);
   }
 
@@ -210,6 +216,8 @@ export class Relay {
     try {
       const stopped = this.server.listenAndServe();
       this.#http?.start();
+      // Where that fails, it is tried again for whoever asks.
+      this.#pages?.get().catch(() => {});
       this.#certificates?.start();
       this.#retention.start();
       this.#dispatcher?.start();

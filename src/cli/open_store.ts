@@ -2,18 +2,21 @@
 
 import type { Config } from "../config.ts";
 import { disk } from "../deno/files.ts";
-import { startThread } from "../deno/thread.ts";
+import { reserve, startThread } from "../deno/thread.ts";
 import { world } from "../deno/world.ts";
 import { SqliteStore } from "../store/sqlite.ts";
 
 /** Rejects with a SpoolError where the spool cannot be used. */
-export function openStore({ queuePath, spoolFiles }: Config): Promise<SqliteStore> {
-  return SqliteStore.open({
+export async function openStore({ queuePath, spoolFiles }: Config): Promise<SqliteStore> {
+  let release = () => {};
+  const store = await SqliteStore.open({
     ...world,
     folder: queuePath,
     viewed: spoolFiles,
     files: disk.files,
     startWriter: () => startThread("writer"),
-    startReader: () => startThread("reader"),
+    startReader: () => startThread("reader", release),
   });
+  release = reserve(queuePath);
+  return store;
 }

@@ -7,7 +7,31 @@ import { type Thread, ThreadEndedError } from "../ports/thread.ts";
 /** What a worker sends back for each question, in their order. */
 type Told = { readonly answer: unknown } | { readonly failure: string };
 
-export function startThread<Question, Answer>(name: string): Thread<Question, Answer> {
+/** What a thread needs to begin, and some more. */
+const RESERVED = 8;
+
+/**
+ * Keeps descriptors for a thread that is started later, of a folder that can be read. Without any
+ * the runtime does not refuse to start it, but ends the whole process.
+ */
+export function reserve(folder: string): () => void {
+  const kept: Deno.FsFile[] = [];
+  try {
+    while (kept.length < RESERVED) kept.push(Deno.openSync(folder));
+  } catch {
+    // There are none, or it is no system where a folder can be opened.
+  }
+  return () => {
+    for (const file of kept.splice(0)) file.close();
+  };
+}
+
+/** `release` gives it what was reserved, at the moment that it begins. */
+export function startThread<Question, Answer>(
+  name: string,
+  release: () => void = () => {},
+): Thread<Question, Answer> {
+  release();
   const script = new URL("../thread.ts", import.meta.url);
   const worker = new Worker(script, { type: "module", name });
   const waiting: PromiseWithResolvers<Answer>[] = [];

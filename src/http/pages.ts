@@ -35,11 +35,13 @@ const INDEX = `Dinopost
 /api/audit           the audit log: PUT {"on": true}
 `;
 
+export type Pages = Hono<Visitor>;
+
 export function pages(
   site: Site,
   rules: GuardRules,
   world: Pick<World, "clock" | "log">,
-): Hono<Visitor> {
+): Pages {
   const guard = new Guard(rules);
   const app = new Hono<Visitor>();
   let readers = 0;

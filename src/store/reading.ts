@@ -1,7 +1,7 @@
 /**
- * Asks the thread that reads. It is started at once, since without descriptors the runtime ends
- * the whole process where a thread cannot be; and another one where it has broken. Damage that it
- * meets is salvaged, and the question asked once more.
+ * Asks the thread that reads; it is started when there is first something to be read, and
+ * another one where that has broken. Damage that it meets is salvaged, and the question asked once
+ * more.
  */
 
 import { StoreError } from "../ports/store.ts";
@@ -26,7 +26,6 @@ export class Reading {
     this.#folder = folder;
     this.#start = start;
     this.#salvage = salvage;
-    this.#begin();
   }
 
   async ask<Question extends ReaderQuestion>(
