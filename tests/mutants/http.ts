@@ -152,10 +152,6 @@ export const http: readonly Mutant[] = [
   many("one address may have every place", " || ofOne >= MOST_OF_ONE"),
   many("there are places for all", "this.#exchanges.size >= MOST || "),
   many("places do not come back", "\n      .finally(() => this.#exchanges.delete(exchange))"),
-  of("H4", "store/reading.ts", MANY)(
-    "the thread that reads is begun when something is read",
-    "    this.#begin();\n",
-  ),
   of("H4", "listening/acceptor.ts", MANY)(
     "a failure of accept ends the loop",
     "      if (isOver()) return;\n",
@@ -274,5 +270,10 @@ export const http: readonly Mutant[] = [
     "a value at a bound is beyond it",
     "value > this.bounds[i]",
     "value >= this.bounds[i]",
+  ),
+  of("H4", "deno/thread.ts", MANY)(
+    "no descriptors are kept for a thread that comes later",
+    "kept.length < RESERVED",
+    "kept.length < 0",
   ),
 ];

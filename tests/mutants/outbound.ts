@@ -164,6 +164,14 @@ export const outbound: readonly Mutant[] = [
   },
   {
     row: "O8",
+    what: "who was accepted before a 421 counts as having the message",
+    file: "src/smtp/client.ts",
+    find: "isPositive(each.reply) ? { ...each, reply: last } : each",
+    put: "each",
+    tests: ["tests/smtp/client_test.ts"],
+  },
+  {
+    row: "O8",
     what: "a 421 is of the message",
     file: "src/outbound/failure.ts",
     find: "if (reply.code === 421)",
