@@ -204,7 +204,7 @@ Deno.test("B23 a queue in which something is due and nothing moves is not ready"
   assert.deepEqual([ready, status, ill.length], [false, 503, 1]);
   assert.match(
     ill[0],
-    /^queue failing: nothing was begun or ended for 361 s, though something is due for 36\d s$/,
+    /^queue failing: nothing was begun or ended for 96\d s, though something is due for 96\d s$/,
   );
   ended.reject(new Error("over"));
 });
