@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   store: ["meter", "ports", "mail", "smtp"],
   queue: ["meter", "ports", "mail", "smtp"],
   outbound: ["auth", "deadline", "ports", "mail", "smtp"],
-  http: ["audit", "deadline", "listening", "logging", "meter", "ports"],
+  http: ["audit", "deadline", "listening", "logging", "meter", "ports", "mail"],
   deno: ["audit", "logging", "meter", "ports"],
   notices: ["intake", "queue", "ports", "mail", "smtp"],
   signing: ["config", "intake", "turns", "ports", "mail", "smtp"],

@@ -7,7 +7,8 @@
 
 import { Deadline } from "../deadline.ts";
 import type { Clock, Connection } from "../ports.ts";
-import { chunk, gathered, headOf, joined, LAST_CHUNK } from "./response.ts";
+import { joined } from "../mail/parts.ts";
+import { chunk, gathered, headOf, LAST_CHUNK } from "./response.ts";
 import { type Head, headEnd, MOST_HEAD, parseHead, type Refused } from "./request.ts";
 
 /** Milliseconds: for the head, the body, the answer, and for some of that to be read. */
@@ -99,7 +100,7 @@ export class Exchange {
       const got = await this.#read(buffer.subarray(length));
       if (got === null) return undefined;
       length += got;
-      const end = headEnd(buffer.subarray(0, length));
+      const end = headEnd(buffer.subarray(0, length), length - got);
       if (end < 0) continue;
       this.#unread = buffer.subarray(end, length);
       return parseHead(buffer.subarray(0, end));

@@ -41,9 +41,9 @@ const TARGET = /^\/[0-9A-Za-z._~!$&'()*+,;=:@%/?-]*$/;
 /** Ways to write a path so that somebody may read it as another one. */
 const TRICKS = /%2f|%5c|%2e|%00|\/\/|(?:^|\/)\.{1,2}(?:\/|$)|%(?![0-9a-f]{2})/i;
 
-/** Where the head ends, behind its empty line; -1: it has not come to its end. */
-export function headEnd(octets: Uint8Array): number {
-  for (let i = 3; i < octets.length; i++) {
+/** Where the head ends, behind its empty line, but not before `from`; -1: it has no end yet. */
+export function headEnd(octets: Uint8Array, from = 0): number {
+  for (let i = Math.max(from, 3); i < octets.length; i++) {
     if (octets[i] !== LF || octets[i - 1] !== CR) continue;
     if (octets[i - 2] === LF && octets[i - 3] === CR) return i + 1;
   }

@@ -1,5 +1,7 @@
 /** A response as octets (RFC 9112 §6, §7.1). */
 
+import { joined } from "../mail/parts.ts";
+
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   204: "No Content",
@@ -54,14 +56,4 @@ export async function gathered(
 
 async function afterTurns(): Promise<undefined> {
   for (let turn = 0; turn < TURNS; turn++) await undefined;
-}
-
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
