@@ -6,7 +6,8 @@
 import { disk } from "./deno/files.ts";
 import { answerQuestions } from "./deno/thread.ts";
 import { Reader, type ReaderQuestion } from "./store/reader.ts";
-import { Writer, type WriterQuestion } from "./store/writer.ts";
+import type { WriterQuestion } from "./store/questions.ts";
+import { Writer } from "./store/writer.ts";
 
 answerQuestions({
   writer() {

@@ -14,6 +14,7 @@ export async function openStore({ queuePath, spoolFiles }: Config): Promise<Sqli
     folder: queuePath,
     viewed: spoolFiles,
     files: disk.files,
+    checksum: disk.checksum,
     startWriter: () => startThread("writer"),
     startReader: () => startThread("reader", release),
   });

@@ -3,7 +3,7 @@
 import { statfsSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import type { Disk, Files } from "../ports/files.ts";
+import type { Disk, Files, OpenFile } from "../ports/files.ts";
 import { databases } from "./database.ts";
 
 const OWNERS_FILE = 0o600;
@@ -58,6 +58,9 @@ const files: Files = {
     }
     return octets.subarray(0, size);
   },
+  open(path, { empty = false } = {}) {
+    return new WrittenFile(Deno.openSync(path, { write: true, truncate: empty }));
+  },
   link: (from, to) => Deno.linkSync(from, to),
   copy(from, to) {
     using file = Deno.openSync(from, { read: true });
@@ -101,6 +104,26 @@ const files: Files = {
     }
   },
 };
+
+class WrittenFile implements OpenFile {
+  readonly #file: Deno.FsFile;
+
+  constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  write(octets: Uint8Array): void {
+    for (let at = 0; at < octets.length;) at += this.#file.writeSync(octets.subarray(at));
+  }
+
+  sync(): Promise<void> {
+    return this.#file.syncData();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
 
 async function writeStable(path: string, chunks: readonly Uint8Array[]): Promise<number> {
   using file = await Deno.open(path, { write: true, createNew: true, mode: OWNERS_FILE });

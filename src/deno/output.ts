@@ -14,6 +14,9 @@ interface Stream {
 /** Octets that may wait for a slow reader. */
 const ROOM = 1024 * 1024;
 
+/** Milliseconds from one write to the next: lines that come quickly share one. */
+const PACE = 10;
+
 const NONE = new Uint8Array(0);
 const LINE_FEED = 10;
 
@@ -31,6 +34,8 @@ export class Output {
   /** Of a line that was begun when the disk was full. */
   #rest: Uint8Array = NONE;
   #writing: Promise<void> | undefined;
+  #wroteAt = -Infinity;
+  #hurry: () => void = () => {};
   #broken = false;
 
   constructor(stream: Stream) {
@@ -46,12 +51,25 @@ export class Output {
     }
     this.#waiting += text + "\n";
     // What else is said in this turn goes into the same write.
-    this.#writing ??= Promise.resolve().then(() => this.#write());
+    this.#writing ??= this.#pause().then(() => this.#write());
+  }
+
+  async #pause(): Promise<void> {
+    const left = this.#wroteAt + PACE - performance.now();
+    if (left <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, left);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Resolves when everything is written, or when a reader has not taken it in time. */
   async flush(within: number): Promise<void> {
     if (this.#writing === undefined) return;
+    this.#hurry();
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, within);
     await Promise.race([this.#writing, promise]);
@@ -72,6 +90,7 @@ export class Output {
       this.#lostBefore += linesIn(left) + (isWhole && told > 0 ? told - 1 : 0);
       break;
     }
+    this.#wroteAt = performance.now();
     this.#writing = undefined;
   }
 

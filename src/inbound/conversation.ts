@@ -11,41 +11,15 @@
  * client told 421.
  */
 
-import type { Meter } from "../meter.ts";
-import type { Clock, Connection } from "../ports.ts";
-import type { SecureConnection } from "../ports/tls.ts";
+import type { Connection } from "../ports.ts";
 import { format, isPositive, type Reply } from "../smtp/reply.ts";
 import { brokenOff } from "../smtp/replies.ts";
-import type { Exchange } from "../smtp/sasl.ts";
 import type { News, Session } from "../smtp/session.ts";
-import type { Secured, State } from "../smtp/state.ts";
-import type { Claim } from "../smtp/xclient.ts";
-import { type Answer, newsOf } from "./authentication.ts";
+import type { Secured } from "../smtp/state.ts";
+import { newsOf } from "./authentication.ts";
 import { ConnectionLost, hasSpoken, untilEnd } from "./beginning.ts";
 import { Deadline } from "../deadline.ts";
-
-/** Whom the session's questions go to. */
-export interface Host {
-  readonly clock: Clock;
-  readonly meter: Meter;
-  readonly times: {
-    readonly commandTimeout: number;
-    readonly dataTimeout: number;
-    readonly handshakeTimeout: number;
-  };
-  /** A refusal, or none. */
-  ask(state: State & { at: "asking" }): Reply | undefined | Promise<Reply | undefined>;
-  /** Takes a message; resolves once it is safe, or refused. Never rejects. */
-  deliver(state: State & { at: "committing" }): Promise<Reply>;
-  /** Whether the client is who it says. Never rejects. */
-  authenticate(exchange: Exchange): Promise<Answer>;
-  /** A fault of ours: the client is told 421. */
-  failed(error: unknown): void;
-  /** For whom the client speaks; a refusal, or none. */
-  claim(claim: Claim): Reply | undefined | Promise<Reply | undefined>;
-  /** The same connection under TLS; none, and the reason is told, where that fails. */
-  secure(connection: Connection): Promise<SecureConnection | undefined>;
-}
+import type { Host } from "./host.ts";
 
 const SMALL_BUFFER = 8 * 1024;
 const LARGE_BUFFER = 64 * 1024;
@@ -97,7 +71,15 @@ export class Conversation {
         await hasSpoken(this.#connection, this.#pendingRead);
       const tls = securedOf(this.#connection);
       this.#session.tell({ kind: "opened", refusal: answer, early, tls });
-      while (this.#session.state.at !== "closed" && !this.#gone) await this.#turn();
+      while (this.#session.state.at !== "closed" && !this.#gone) {
+        if (!this.#session.wantsOctets) await this.#turn();
+        else {
+          // Each message has four of these: what is said, and what comes upon it.
+          const replies = this.#session.takeReplies();
+          if (replies !== "") await this.#send(replies);
+          if (this.#session.wantsOctets) await this.#read();
+        }
+      }
       if (!this.#gone) await this.#leave();
     } catch (error) {
       if (!(error instanceof ConnectionLost)) await this.#breakOff(error);
@@ -145,8 +127,7 @@ export class Conversation {
         return this.#session.tell({ kind: "verdict", refusal });
       }
       default:
-        await this.#flush();
-        if (this.#session.wantsOctets) await this.#read();
+        return await this.#flush();
     }
   }
 
@@ -176,7 +157,12 @@ export class Conversation {
   async #read(): Promise<void> {
     this.#setDeadline();
     this.#reading = true;
-    const got = await this.#nextOctets();
+    let got: Got;
+    try {
+      got = await this.#next();
+    } catch {
+      throw new ConnectionLost();
+    }
     this.#reading = false;
     this.#gone = got === null;
     if (got === null) return;
@@ -191,29 +177,32 @@ export class Conversation {
     }
   }
 
+  #next(): Promise<Got> {
+    const read = this.#pendingRead ?? this.#get();
+    this.#pendingRead = undefined;
+    return read;
+  }
+
   #get(): Promise<Got> {
     return this.#connection.take?.() ?? this.#connection.read(this.#buffer);
   }
 
-  async #nextOctets(): Promise<Got> {
-    const read = this.#pendingRead ?? this.#get();
-    this.#pendingRead = undefined;
-    try {
-      return await read;
-    } catch {
-      throw new ConnectionLost();
-    }
-  }
-
-  /** Sends the replies in one piece; a client that does not read them is waited for only so long. */
   async #flush(): Promise<void> {
     const text = this.#session.takeReplies();
-    if (text === "") return;
+    if (text !== "") await this.#send(text);
+  }
+
+  /** In one piece; a client that does not read it is waited for only so long. */
+  async #send(text: string): Promise<void> {
     let octets = encoder.encode(text);
     this.#host.meter.sent.value += octets.length;
     this.#deadline.set(this.#host.clock.monotonic() + this.#host.times.commandTimeout);
     try {
-      while (octets.length > 0) octets = octets.subarray(await this.#connection.write(octets));
+      for (;;) {
+        const written = await this.#connection.write(octets);
+        if (written === octets.length) return;
+        octets = octets.subarray(written);
+      }
     } catch {
       throw new ConnectionLost();
     }
@@ -284,7 +273,7 @@ export class Conversation {
     await this.#sayLast();
     let left = LINGER_OCTETS;
     while (left > 0) {
-      const got = await this.#nextOctets();
+      const got = await this.#next().catch(() => null);
       if (got === null) return;
       left -= lengthOf(got);
     }

@@ -21,7 +21,8 @@ import type { Claim } from "../smtp/xclient.ts";
 import { isAmong, plain } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import type { Answer } from "./authentication.ts";
-import { Conversation, type Host } from "./conversation.ts";
+import { Conversation } from "./conversation.ts";
+import type { Host } from "./host.ts";
 import { Deadline } from "../deadline.ts";
 import { type Observed, observerOf } from "./observer.ts";
 import { check, type DEFAULTS, type Refusal, type ServerOptions } from "./options.ts";
@@ -262,10 +263,9 @@ export class Visit implements Host, Observed {
     random.fill(chance);
     this.id = newId(clock.now(), chance);
     const from = `<${format(sender.mailbox)}>`;
-    const connected = new Date(this.#since);
     this.#tell("message begins", {
       port: this.#port,
-      connected,
+      connected: new Date(this.#since),
       helo,
       tls: tls?.version,
       user,

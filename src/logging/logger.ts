@@ -29,9 +29,19 @@ const CATEGORY = "dinopost";
 const logger = getLogger(CATEGORY);
 
 const category = [CATEGORY];
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
+
+/** As we configured it ourselves: nobody else hears of events, and they take the short way. */
+let own:
+  | { readonly config: unknown; readonly lowest: number; write(event: Event): void }
+  | undefined;
 
 export const log: Log = (level, event, properties = {}) => {
   const timestamp = Date.now();
+  if (own !== undefined && own.config === getConfig()) {
+    if (LEVELS.indexOf(level) < own.lowest) return;
+    return own.write({ level, event, fields: properties, at: timestamp });
+  }
   // A record that has its category already is passed on as it is.
   const record: LogRecord = {
     category,
@@ -47,22 +57,24 @@ export const log: Log = (level, event, properties = {}) => {
 /** Has the log written as lines from now on. */
 export function configureLog(rules: LogRules, output: LogOutput): void {
   const asLine = lineOf(rules, output);
+  const write = (event: Event) => output.line(asLine(event));
   configureSync({
     reset: true,
     sinks: {
       lines: ({ level, rawMessage, properties, timestamp }: LogRecord) =>
-        output.line(asLine({
+        write({
           level: level as LogLevel,
           event: String(rawMessage),
           fields: properties as LogFields,
           at: timestamp,
-        })),
+        }),
     },
     loggers: [
       { category: CATEGORY, sinks: ["lines"], lowestLevel: rules.level },
       { category: ["logtape", "meta"], sinks: [] },
     ],
   });
+  own = { config: getConfig(), lowest: LEVELS.indexOf(rules.level), write };
 }
 
 /** Whether the program, or another that has it embedded, has said where the log goes. */

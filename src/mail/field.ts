@@ -18,10 +18,16 @@ const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 export function folded(name: string, words: readonly string[]): string {
   let field = name;
   let line = name.length;
-  for (const word of words.flatMap(piecesOf)) {
+  const add = (word: string) => {
     const fits = line + 1 + word.length <= LINE;
-    field += (fits ? " " : "\r\n ") + word.replace(CONTROLS, "?");
+    field += (fits ? " " : "\r\n ") + word;
     line = (fits ? line : 0) + 1 + word.length;
+  };
+  for (const word of words) {
+    const sound = word.replace(CONTROLS, "?");
+    // Of no letters there are none: a line of white space would be an end.
+    if (sound !== "" && sound.length <= LONGEST_BEYOND) add(sound);
+    else for (const piece of piecesOf(sound)) add(piece);
   }
   return field + "\r\n";
 }
@@ -32,10 +38,7 @@ export function unfolded(name: string, text: string): string {
   return `${name} ${text.replace(CONTROLS, "?")}\r\n`;
 }
 
-/** Of no letters there are none: a line of white space would be an end. */
 function piecesOf(word: string): string[] {
-  if (word === "") return [];
-  if (word.length <= LONGEST_BEYOND) return [word];
   // deno-lint-ignore no-control-regex -- what is ASCII
   const longest = /^[\x00-\x7f]*$/.test(word) ? LONGEST_WORD : LONGEST_BEYOND;
   return word.match(new RegExp(`[^]{1,${longest}}`, "gu")) ?? [];

@@ -78,8 +78,17 @@ export function examine(content: Content): Examined {
 
 /** RFC 5322 §3.3, in UTC. */
 export function mailDate(time: number): string {
-  return new Date(time).toUTCString().replace("GMT", "+0000");
+  // Many are of the same second.
+  const second = Math.floor(time / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastDate = new Date(time).toUTCString().replace("GMT", "+0000");
+  }
+  return lastDate;
 }
+
+let lastSecond = NaN;
+let lastDate = "";
 
 const utf8Octets = new TextEncoder();
 

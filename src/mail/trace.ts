@@ -37,7 +37,7 @@ export function received(
   { id, client, sender, recipients, receivedAt }: Traced,
   by: { hostname: string; hideClient: boolean },
 ): string {
-  const words = by.hideClient ? [] : fromClause(client);
+  const words = by.hideClient ? [] : [...fromClause(client)];
   words.push("by", by.hostname, "(Dinopost)", "with", protocolOf(client, sender.utf8));
   // RFC 8314 §4.3.
   if (client.tls !== undefined) words.push("tls", client.tls.cipher);
@@ -78,7 +78,17 @@ export function missing(
  * `from helo ([address])`. What is no domain cannot stand there, but tells whoever looks for a
  * client which one it was: it goes into a comment behind the address, which is then the name.
  */
-function fromClause({ helo, address, name }: Client): string[] {
+function fromClause(client: Client): readonly string[] {
+  const { helo, address, name } = client;
+  // Most messages come from whoever sent the one before.
+  if (last?.helo === helo && last.address === address && last.name === name) return last.clause;
+  last = { helo, address, name, clause: fromClauseOf(client) };
+  return last.clause;
+}
+
+let last: Pick<Client, "helo" | "address" | "name"> & { clause: readonly string[] } | undefined;
+
+function fromClauseOf({ helo, address, name }: Client): string[] {
   const bare = addressLiteral(address);
   const literal = bare !== undefined && name !== undefined && isDomain(name)
     ? `${name} ${bare}`

@@ -24,6 +24,14 @@ export interface Space {
   readonly files: number | undefined;
 }
 
+/** A file that is written from its beginning on, over what is there. */
+export interface OpenFile {
+  write(octets: Uint8Array): void;
+  /** What was written before is on stable storage then. */
+  sync(): Promise<void>;
+  close(): void;
+}
+
 export interface Files {
   look(path: string): FileInfo | undefined;
   /** Who this process is; absent where the system has no such thing. */
@@ -36,6 +44,8 @@ export interface Files {
   read(path: string): Uint8Array<ArrayBuffer>;
   /** Octets from a place in a file on; fewer where it ends. */
   part(path: string, at: number, length: number): Uint8Array<ArrayBuffer>;
+  /** A file that is there; `empty`: of what it had nothing stays. */
+  open(path: string, options?: { readonly empty?: boolean }): OpenFile;
   link(from: string, to: string): void;
   /** Octets and all, made stable; throws where there is one already. */
   copy(from: string, to: string): void;
@@ -46,7 +56,6 @@ export interface Files {
   /** Makes the names in a folder stable. */
   syncFolder(path: string): void;
   space(path: string): Space;
-  /** Makes a file, its octets and its name stable; leaves nothing where that fails. */
   /** Makes a file, its octets and its name stable; leaves nothing where it fails. Its checksum. */
   keep(path: string, chunks: readonly Uint8Array[]): Promise<number>;
 }

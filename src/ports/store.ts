@@ -204,8 +204,11 @@ export interface Store {
   commit(entry: Entry): Promise<void>;
   claim(request: ClaimRequest): Promise<Claimed>;
   settle(settlement: Settlement): Promise<void>;
-  /** The octets of a message; rejects with a DamagedError, and then it is quarantined. */
-  content(message: number): Promise<Content>;
+  /**
+   * The octets of a message; rejects with a DamagedError, and then it is quarantined. Whoever
+   * tells its id has what was just committed without reading, once.
+   */
+  content(message: number, id?: string): Promise<Content>;
   list(filter: Filter): Promise<readonly MessageRow[]>;
   show(id: string): Promise<ShownMessage | undefined>;
   hold(which: Selection): Promise<Changed>;

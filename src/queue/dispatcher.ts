@@ -186,7 +186,11 @@ export class Dispatcher {
     const cancel = clock.timer(DEADLINE, () => deadline.abort());
     try {
       const signal = AbortSignal.any([this.#stop.signal, deadline.signal]);
-      const outcomes = await delivery.deliver(claim, () => store.content(claim.message), signal);
+      const outcomes = await delivery.deliver(
+        claim,
+        () => store.content(claim.message, claim.id),
+        signal,
+      );
       if (outcomes.length === claim.recipients.length) return outcomes;
       throw new Error(`deliver: ${outcomes.length} outcomes for ${claim.recipients.length}`);
     } finally {
@@ -220,7 +224,7 @@ export class Dispatcher {
     }
     const { notices, store, log } = this.#parts;
     try {
-      const content = () => store.content(claim.message);
+      const content = () => store.content(claim.message, claim.id);
       return { recipients, generated: await notices(claim, decided, content) };
     } catch (error) {
       log("error", "sender cannot be told", { id: claim.id, error: String(error) });

@@ -5,9 +5,9 @@
  */
 
 import type { Files } from "../ports/files.ts";
-import { StoreError, StoreFullError } from "../ports/store.ts";
 import type { Content } from "../smtp/content.ts";
 import type { Layout } from "./layout.ts";
+import { failureFrom } from "./room.ts";
 
 export class Bodies {
   readonly #files: Files;
@@ -28,10 +28,7 @@ export class Bodies {
       if (this.#files.look(bodies)?.kind !== "folder") throw new Error(`${bodies} is not a folder`);
       return await this.#files.keep(this.#layout.body(id), chunks);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      // What systems say when there is no room, on the disk or for one more file.
-      const full = /no space left|quota|disk full/i.test(why);
-      throw full ? new StoreFullError(why) : new StoreError(why);
+      throw failureFrom(error);
     }
   }
 

@@ -8,8 +8,8 @@ import type { Recipient, Sender } from "../smtp/transaction.ts";
 import type { Ledger } from "./ledger.ts";
 import { addressOf, numberOf, PLACE, STATES, wishesOf, wishesOfSender } from "./rows.ts";
 
-/** A message as it goes from thread to thread. */
-export interface Packed {
+/** A message without its octets, as it goes from thread to thread, and into the journal. */
+export interface Described {
   readonly id: string;
   readonly state: Entry["state"];
   readonly origin: Entry["origin"];
@@ -20,15 +20,18 @@ export interface Packed {
   readonly recipients: readonly Recipient[];
   readonly subject: string;
   readonly keys: string;
-  readonly limit: number | undefined;
   readonly size: number;
+}
+
+export interface Packed extends Described {
+  readonly limit: number | undefined;
   /** Where its octets begin among those of all; or the checksum of the file they are in. */
   readonly body: { readonly at: number } | { readonly checksum: number };
 }
 
-export function pack({ envelope, ...entry }: Entry, body: Packed["body"]): Packed {
+export function pack({ envelope, ...entry }: Entry): Described {
   const { id, receivedAt, client, sender, recipients, content } = envelope;
-  const { state, origin, note, subject, keys, limit } = entry;
+  const { state, origin, note, subject, keys } = entry;
   return {
     id,
     state,
@@ -40,9 +43,7 @@ export function pack({ envelope, ...entry }: Entry, body: Packed["body"]): Packe
     recipients,
     subject,
     keys,
-    limit,
     size: content.size,
-    body,
   };
 }
 
@@ -70,7 +71,8 @@ export class Commits {
     this.#checksum = checksum;
     this.#lastNumber = database.prepare("SELECT last_number FROM tally");
     this.#addMessage = database.prepare(
-      "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
+        "ON CONFLICT (id) DO NOTHING",
     );
     this.#addRecipient = database.prepare(
       "INSERT INTO recipient (message, position, address, domain, wishes, state, due, last_error) " +
@@ -84,13 +86,13 @@ export class Commits {
     this.#removeMessage = database.prepare("DELETE FROM message WHERE number = ?");
   }
 
-  /** The number it got. */
-  add(packed: Packed, octets: Uint8Array, time: number): number {
+  /** The number it got; none: it is there already. */
+  add(packed: Packed, octets: Uint8Array, time: number): number | undefined {
     const owner = ownerOf(packed.client);
     const number = this.#nextNumber();
     const { body } = packed;
     const inRow = "at" in body ? octets.subarray(body.at, body.at + packed.size) : null;
-    this.#addMessage.run(
+    const { changes } = this.#addMessage.run(
       number,
       packed.id,
       ORIGINS.indexOf(packed.origin),
@@ -107,6 +109,7 @@ export class Commits {
       inRow === null ? PLACE.file : PLACE.row,
       inRow,
     );
+    if (Number(changes) === 0) return undefined;
     const state = numberOf(packed.state);
     for (const [position, recipient] of packed.recipients.entries()) {
       const domain = recipient.mailbox.domain.toLowerCase();

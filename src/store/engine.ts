@@ -12,6 +12,7 @@ import type { Disk } from "../ports/files.ts";
 import type { ClaimRequest, Selection } from "../ports/store.ts";
 import { Claims } from "./claim.ts";
 import { Commits, ownerOf, type Packed } from "./commit.ts";
+import type { Kept } from "./journal_batch.ts";
 import type { Layout } from "./layout.ts";
 import { Ledger } from "./ledger.ts";
 import { Looks, type Times } from "./look.ts";
@@ -21,6 +22,10 @@ import { Sweeps } from "./sweep.ts";
 
 export type Operation =
   | { readonly kind: "commit"; readonly message: Packed }
+  /** From the journal: it was acknowledged. There may be some of them in the tables already. */
+  | { readonly kind: "take"; readonly kept: Kept; readonly time: number }
+  /** All of the journal up to this batch has been taken, or is not to be. */
+  | { readonly kind: "taken"; readonly sequence: number }
   /**
    * Removes messages whose clients were told that they were not kept, though they may have
    * been: a failed sync says nothing of what the disk has.
@@ -166,13 +171,22 @@ export class Engine {
     switch (operation.kind) {
       case "commit":
         return this.#add(operation.message, octets, time);
+      case "take": {
+        const { message, octets } = operation.kept;
+        const packed = { ...message, limit: undefined, body: { at: 0 } };
+        return { value: this.#commits.add(packed, octets, operation.time) };
+      }
+      case "taken":
+        this.#ledger.journaled(operation.sequence);
+        return { value: undefined };
       case "disown":
         for (const id of operation.ids) this.#commits.remove(id);
         return { value: undefined };
       case "claim":
+        this.#ledger.writeDue();
         return { value: this.#claims.claim(operation.request, time) };
       case "settle": {
-        const added = operation.generated.map((one) => this.#commits.add(one, octets, time));
+        const added = operation.generated.map((one) => this.#addNew(one, octets, time));
         this.#released.push(...this.#settlements.settle(operation.settlement));
         return { value: added.at(-1) };
       }
@@ -205,7 +219,13 @@ export class Engine {
         return { refused: "limit", why: `${queued} of ${limit} recipients are queued` };
       }
     }
-    return { value: this.#commits.add(packed, octets, time) };
+    return { value: this.#addNew(packed, octets, time) };
+  }
+
+  #addNew(packed: Packed, octets: Uint8Array, time: number): number {
+    const number = this.#commits.add(packed, octets, time);
+    if (number === undefined) throw new Error(`message ${packed.id} is there already`);
+    return number;
   }
 
   /** When a daemon starts: nobody delivers anything at this moment. */

@@ -15,7 +15,7 @@ const LONGEST = 5_000;
 
 export class Fresh {
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #kept = new Map<number, { readonly content: Content; readonly since: number }>();
+  readonly #kept = new Map<string, { readonly content: Content; readonly since: number }>();
   #octets = 0;
 
   constructor(clock: Pick<Clock, "monotonic">) {
@@ -23,21 +23,21 @@ export class Fresh {
   }
 
   /** The oldest is wanted first: while there is no room, what comes is not kept. */
-  keep(message: number, content: Content): void {
+  keep(id: string, content: Content): void {
     const now = this.#clock.monotonic();
-    for (const [number, { since }] of this.#kept) {
+    for (const [old, { since }] of this.#kept) {
       if (now - since < LONGEST) break;
-      this.take(number);
+      this.take(old);
     }
     if (content.size > LARGEST || this.#octets + content.size > MOST_OCTETS) return;
-    this.#kept.set(message, { content, since: now });
+    this.#kept.set(id, { content, since: now });
     this.#octets += content.size;
   }
 
-  take(message: number): Content | undefined {
-    const content = this.#kept.get(message)?.content;
+  take(id: string): Content | undefined {
+    const content = this.#kept.get(id)?.content;
     if (content === undefined) return undefined;
-    this.#kept.delete(message);
+    this.#kept.delete(id);
     this.#octets -= content.size;
     return content;
   }

@@ -24,6 +24,8 @@ export class Layout {
   /** What is made of a damaged database, until it takes its place. */
   readonly salvaged: string;
   readonly lock: string;
+  /** One is written while the tables take what is in the other. */
+  readonly journals: readonly [string, string];
   readonly bodies: string;
   readonly quarantine: string;
 
@@ -31,6 +33,7 @@ export class Layout {
     this.database = `${folder}/queue.db`;
     this.salvaged = `${folder}/salvaged.db`;
     this.lock = `${folder}/daemon.lock`;
+    this.journals = [`${folder}/journal-1`, `${folder}/journal-2`];
     this.bodies = `${folder}/bodies`;
     this.quarantine = `${folder}/quarantine`;
   }

@@ -15,6 +15,7 @@ export class Ledger {
   readonly #owners = new Map<string, number>();
   readonly #due = new Map<string, number>();
   #lastNumber: number | undefined;
+  #journaled: number | undefined;
   readonly #updates = new Map<string, Statement>();
   readonly #queued;
   readonly #addOwner;
@@ -44,6 +45,11 @@ export class Ledger {
     this.#lastNumber = number;
   }
 
+  /** The tables have this batch of the journal, and all before it. */
+  journaled(sequence: number): void {
+    this.#journaled = sequence;
+  }
+
   /** Recipients of a client change their state; new ones come from nowhere. */
   move(
     from: RecipientState | undefined,
@@ -70,6 +76,12 @@ export class Ledger {
     if (known === undefined || time < known) this.#due.set(domain, time);
   }
 
+  /** For whoever looks, in the same transaction, at what is due. */
+  writeDue(): void {
+    for (const [domain, due] of this.#due) this.#bringForward.run(domain, due);
+    this.#due.clear();
+  }
+
   /** At the end of the transaction. */
   write({ time, wall }: { time: number; wall: number }): void {
     for (const [owner, recipients] of this.#owners) {
@@ -77,7 +89,7 @@ export class Ledger {
       this.#addOwner.run(owner, recipients);
       if (recipients < 0) this.#forgetOwner.run(owner);
     }
-    for (const [domain, due] of this.#due) this.#bringForward.run(domain, due);
+    this.writeDue();
     this.#writeTally(time, wall);
     this.clear();
   }
@@ -88,6 +100,10 @@ export class Ledger {
     if (this.#lastNumber !== undefined) {
       changes.push("last_number = ?");
       values.push(this.#lastNumber);
+    }
+    if (this.#journaled !== undefined) {
+      changes.push("journaled = ?");
+      values.push(this.#journaled);
     }
     if (this.#keepsTime) {
       changes.push("seen_time = ?", "seen_wall = ?");
@@ -102,7 +118,7 @@ export class Ledger {
   }
 
   clear(): void {
-    this.#lastNumber = undefined;
+    this.#lastNumber = this.#journaled = undefined;
     this.#tally.clear();
     this.#owners.clear();
     this.#due.clear();

@@ -144,10 +144,10 @@ export class Looks {
     return row;
   }
 
-  /** Of the last message, and of the last that has its names. */
-  numbers(): { last: number; named: number } {
-    const { last_number, named } = this.#sums();
-    return { last: Number(last_number), named: Number(named) };
+  /** Of the last message, of the last that has its names, of the last batch of the journal. */
+  numbers(): { last: number; named: number; journaled: number } {
+    const { last_number, named, journaled } = this.#sums();
+    return { last: Number(last_number), named: Number(named), journaled: Number(journaled) };
   }
 
   queuedBy(owner: string): number {

@@ -12,9 +12,13 @@ type Answer = ReaderAnswers[keyof ReaderAnswers];
 
 export type ReaderThread = Thread<ReaderQuestion, Answer | Corrupt>;
 
+/** About messages that the tables have told of. */
+const AT_ONCE: ReadonlySet<ReaderQuestion["kind"]> = new Set(["content", "name"]);
+
 export class Reading {
   readonly #folder: string;
   readonly #start: () => ReaderThread;
+  readonly #caughtUp: () => Promise<void>;
   readonly #salvage: () => Promise<void>;
   #reader: ReaderThread | undefined;
   /** How often another database has taken the place of the one before. */
@@ -22,15 +26,24 @@ export class Reading {
   #salvaging: Promise<void> | undefined;
   #ended = false;
 
-  constructor(folder: string, start: () => ReaderThread, salvage: () => Promise<void>) {
-    this.#folder = folder;
-    this.#start = start;
-    this.#salvage = salvage;
+  constructor(parts: {
+    readonly folder: string;
+    startReader(): ReaderThread;
+    /** Resolves when the tables have what was kept by now. */
+    caughtUp(): Promise<void>;
+    salvage(): Promise<void>;
+  }) {
+    this.#folder = parts.folder;
+    this.#start = parts.startReader;
+    this.#caughtUp = parts.caughtUp;
+    this.#salvage = parts.salvage;
   }
 
   async ask<Question extends ReaderQuestion>(
     question: Question,
   ): Promise<ReaderAnswers[Question["kind"]]> {
+    // Where they cannot take it, what they have is shown all the same.
+    if (!AT_ONCE.has(question.kind)) await this.#caughtUp().catch(() => {});
     const changes = this.#changes;
     let answer = await this.#askOnce(question);
     if (isCorrupt(answer)) {

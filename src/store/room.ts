@@ -2,6 +2,7 @@
 
 import type { Clock } from "../ports.ts";
 import type { Files, Space } from "../ports/files.ts";
+import { StoreError, StoreFullError } from "../ports/store.ts";
 
 const AGE = 1_000;
 
@@ -30,4 +31,13 @@ export class Room {
     }
     return this.#known.space;
   }
+}
+
+/** What a failure of the disk means to a client: it may come again when there is room, or later. */
+export function failureFrom(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  // What systems say when there is no room, on the disk or for one more file.
+  const full = /no space left|quota|disk full/i.test(why);
+  return full ? new StoreFullError(why) : new StoreError(why);
 }

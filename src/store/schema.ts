@@ -17,9 +17,11 @@ const APPLICATION = 0x44696e6f;
  * The body lies last in its row, so that listing messages does not read it. A recipient's
  * `due` is also when its lease ends: a lease that nobody settles falls due by itself.
  * `destination` has the earliest due of each domain, or an earlier time: it is what lets a
- * claim pass over a domain with any backlog in one step.
+ * claim pass over a domain with any backlog in one step. `journaled` is the last batch of the
+ * journal that the tables have.
  */
-const STEPS: readonly string[] = [`
+const STEPS: readonly string[] = [
+  `
   CREATE TABLE message (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -88,7 +90,13 @@ const STEPS: readonly string[] = [`
     seen_wall INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   INSERT INTO tally DEFAULT VALUES;
-`];
+`,
+  `
+  ALTER TABLE tally ADD COLUMN journaled INTEGER NOT NULL DEFAULT 0;
+  -- A row that was written before has no such value in it, and salvage reads rows.
+  UPDATE tally SET journaled = 0;
+`,
+];
 
 export const VERSION = STEPS.length;
 

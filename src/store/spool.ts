@@ -113,6 +113,11 @@ export function openDatabase(path: string, disk: Disk): Database {
   }
 }
 
+/** Files that must be there before anything is written. */
+export function ensureJournals({ journals }: Layout, disk: Disk): void {
+  for (const path of journals) ensureFile(path, disk);
+}
+
 /** The engine would make it as the umask has it, and would follow a link. */
 function ensureFile(path: string, { files }: Disk): void {
   const found = files.look(path);

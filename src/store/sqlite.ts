@@ -1,12 +1,13 @@
 /**
- * The store of the daemon: a database in a thread of its own, which one sync makes stable for
- * all that wait, another thread that reads it, and large bodies in files beside it.
+ * The store of the daemon: a journal that makes small messages safe at once, a database in a
+ * thread of its own that takes them from there, another thread that reads it, and large bodies
+ * in files beside it.
  */
 
 import type { Meter } from "../meter.ts";
-import type { Clock, Log } from "../ports.ts";
+import type { Clock, Log, Random } from "../ports.ts";
 import type { Client } from "../mail/envelope.ts";
-import type { Files, Space } from "../ports/files.ts";
+import type { Disk, Files, Space } from "../ports/files.ts";
 import {
   type Changed,
   type Claimed,
@@ -27,19 +28,20 @@ import {
 import { type Thread, ThreadEndedError } from "../ports/thread.ts";
 import type { Content } from "../smtp/content.ts";
 import { Batches } from "./batches.ts";
-import { Bodies } from "./bodies.ts";
 import type { ClaimedPart } from "./claim.ts";
 import { ownerOf, pack } from "./commit.ts";
 import type { Operation } from "./engine.ts";
 import { Fresh } from "./fresh.ts";
-import { LARGE, Layout } from "./layout.ts";
+import { Keeping } from "./keeping.ts";
+import { Layout } from "./layout.ts";
 import type { Times } from "./look.ts";
 import { type Order, type Ordered, wholeOrder } from "./orders.ts";
 import { type ReaderThread, Reading } from "./reading.ts";
 import { Room } from "./room.ts";
 import type { SweptPart } from "./sweep.ts";
+import { tell } from "./telling.ts";
 import { View } from "./view.ts";
-import type { Notice, WriterAnswer, WriterQuestion } from "./writer.ts";
+import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts";
 
 export interface StoreParts {
   readonly folder: string;
@@ -48,7 +50,9 @@ export interface StoreParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: Meter;
+  readonly random: Random;
   readonly files: Files;
+  readonly checksum: Disk["checksum"];
   startWriter(): Thread<WriterQuestion, WriterAnswer>;
   startReader(): ReaderThread;
 }
@@ -58,10 +62,10 @@ const POLL = 500;
 
 export class SqliteStore implements Store {
   readonly #parts: StoreParts;
-  readonly #bodies: Bodies;
   readonly #reading: Reading;
   readonly #writer: Thread<WriterQuestion, WriterAnswer>;
   readonly #batches: Batches;
+  readonly #keeping: Keeping;
   readonly #view: View | undefined;
   readonly #timeAtStart: number;
   readonly #monotonicAtStart: number;
@@ -79,19 +83,31 @@ export class SqliteStore implements Store {
     monotonicAtStart: number,
   ) {
     this.#parts = parts;
-    this.#bodies = new Bodies(
-      parts.files,
-      new Layout(parts.folder),
-      (path, why) => this.#notice({ about: "not removed", path, why }),
-    );
     this.#writer = writer;
     this.#room = new Room(parts);
     this.#fresh = new Fresh(parts.clock);
-    this.#reading = new Reading(parts.folder, parts.startReader, () => this.#salvage());
+    this.#reading = new Reading({
+      ...parts,
+      caughtUp: () => this.#batches.caughtUp(),
+      salvage: () => this.#salvage(),
+    });
     this.#timeAtStart = opened.time;
     this.#monotonicAtStart = monotonicAtStart;
-    const times = () => this.#times();
-    this.#batches = new Batches(writer, times, (notice) => this.#notice(notice));
+    this.#batches = new Batches({
+      writer,
+      clock: parts.clock,
+      times: () => this.#times(),
+      notice: (notice) => this.#notice(notice),
+      taken: (taken) => this.#taken(taken),
+      notTaken: (error) => this.#keeping.journal.notTaken(error),
+    });
+    this.#keeping = new Keeping({
+      ...parts,
+      layout: new Layout(parts.folder),
+      batches: this.#batches,
+      time: () => this.time(),
+      notice: (notice) => this.#notice(notice),
+    }, opened.journaled);
     for (const notice of opened.notices) this.#notice(notice);
     if (parts.viewed) this.#view = this.#newView(opened);
     this.#poll();
@@ -134,23 +150,20 @@ export class SqliteStore implements Store {
     const { clock, meter } = this.#parts;
     const start = clock.monotonic();
     await this.#view?.keepUp();
-    const { content, id } = entry.envelope;
-    const isLarge = content.size > LARGE;
-    const checksum = isLarge ? await this.#bodies.keep(id, content) : 0;
-    try {
-      const make = (at: number): Operation => ({
-        kind: "commit",
-        message: pack(entry, isLarge ? { checksum } : { at }),
-      });
-      const number = await this.#batches.put(make, isLarge ? [] : [content]) as number;
-      meter.commits.observe((clock.monotonic() - start) / 1000);
-      this.#view?.added(number);
-      if (entry.state === "queued") this.#fresh.keep(number, content);
-    } catch (error) {
-      if (isLarge) this.#bodies.forget(id);
-      throw error;
-    }
-    if (entry.state === "queued") this.#news();
+    const number = await this.#keeping.keep(entry);
+    meter.commits.observe((clock.monotonic() - start) / 1000);
+    if (entry.state === "queued") this.#fresh.keep(entry.envelope.id, entry.envelope.content);
+    if (number !== undefined) this.#added(number);
+  }
+
+  #added(number: number): void {
+    this.#view?.added(number);
+    this.#news();
+  }
+
+  #taken({ sequence, last }: Taken): void {
+    this.#keeping.journal.taken(sequence);
+    if (last !== undefined) this.#added(last);
   }
 
   async claim(request: ClaimRequest): Promise<Claimed> {
@@ -164,19 +177,17 @@ export class SqliteStore implements Store {
     const contents = generated.map(({ envelope }) => envelope.content);
     const last = await this.#batches.put((at) => {
       const packed = generated.map((entry) => {
-        const message = pack(entry, { at });
+        const message = { ...pack(entry), limit: undefined, body: { at } };
         at += entry.envelope.content.size;
         return message;
       });
       return { kind: "settle", settlement, generated: packed };
     }, contents);
-    if (generated.length === 0) return;
-    this.#view?.added(last as number);
-    this.#news();
+    if (generated.length > 0) this.#added(last as number);
   }
 
-  async content(message: number): Promise<Content> {
-    const fresh = this.#fresh.take(message);
+  async content(message: number, id = ""): Promise<Content> {
+    const fresh = this.#fresh.take(id);
     if (fresh !== undefined) return fresh;
     const found = await this.#reading.ask({ kind: "content", message });
     if ("octets" in found) return { chunks: [found.octets], size: found.octets.length };
@@ -198,7 +209,7 @@ export class SqliteStore implements Store {
 
   async #salvage(): Promise<void> {
     const answer = await this.#writer.ask({ kind: "salvage" });
-    if (answer.kind === "salvaged") { for (const notice of answer.notices) this.#notice(notice); }
+    if (answer.kind === "salvaged") answer.notices.forEach((notice) => this.#notice(notice));
   }
 
   list = (filter: Filter): Promise<readonly MessageRow[]> =>
@@ -245,17 +256,10 @@ export class SqliteStore implements Store {
     await this.#batches.put(() => ({ kind: "probe" }));
   }
 
-  queuedBy(client: Client): Promise<number> {
-    return this.#reading.ask({ kind: "queuedBy", owner: ownerOf(client) });
-  }
-
-  space(): Space {
-    return this.#room.space;
-  }
-
-  backup(folder: string): Promise<void> {
-    return this.#reading.ask({ kind: "backup", folder });
-  }
+  queuedBy = (client: Client): Promise<number> =>
+    this.#reading.ask({ kind: "queuedBy", owner: ownerOf(client) });
+  backup = (folder: string): Promise<void> => this.#reading.ask({ kind: "backup", folder });
+  space = (): Space => this.#room.space;
 
   onNews = (call: () => void): void => void (this.#news = call);
   onBroken = (call: (error: Error) => void): void => void (this.#broken = call);
@@ -264,6 +268,10 @@ export class SqliteStore implements Store {
     this.#closed = true;
     this.#cancelPoll();
     this.#view?.close();
+    // What it has and the tables do not is taken up by the next daemon.
+    await this.#batches.caughtUp().catch(() => {});
+    this.#batches.close();
+    this.#keeping.close();
     this.#reading.end();
     // Where it has broken there is nothing to close.
     await this.#writer.ask({ kind: "close" }).catch(() => {});
@@ -276,20 +284,13 @@ export class SqliteStore implements Store {
       if (this.#closed) return;
       if (answer instanceof ThreadEndedError) return this.#broken(answer);
       if (answer.kind === "polled" && answer.changed) this.#news();
+      this.#keeping.tend();
       this.#poll();
     });
   }
 
   #notice(notice: Notice): void {
-    const { log } = this.#parts;
-    switch (notice.about) {
-      case "opened anew":
-        return log("warning", "store opened anew after a failure of the disk");
-      case "not removed":
-        return log("error", "file not removed", { path: notice.path, why: notice.why });
-      case "salvaged":
-        this.#reading.openAnew();
-        return log("error", "damaged store set aside", { ...notice.salvaged });
-    }
+    if (notice.about === "salvaged") this.#reading.openAnew();
+    tell(notice, this.#parts.log);
   }
 }

@@ -10,62 +10,13 @@
 import type { Database } from "../ports/database.ts";
 import type { Disk } from "../ports/files.ts";
 import { SpoolError } from "../ports/store.ts";
+import { Backlog } from "./backlog.ts";
 import { Engine, type Operation, type Result, WriteError } from "./engine.ts";
 import { Layout } from "./layout.ts";
 import { type Times, timeSince } from "./look.ts";
-import { finishSalvage, isCut, salvage, type Salvaged } from "./salvage.ts";
-import { lock, openDatabase, prepareFolder } from "./spool.ts";
-
-export type WriterQuestion =
-  | {
-    readonly kind: "open";
-    readonly folder: string;
-    readonly viewed: boolean;
-    readonly wall: number;
-  }
-  | {
-    readonly kind: "write";
-    readonly operations: readonly Operation[];
-    readonly octets: Uint8Array;
-    readonly times: Times;
-  }
-  /** Whoever reads has met damage. */
-  | { readonly kind: "salvage" }
-  | { readonly kind: "poll" }
-  | { readonly kind: "close" };
-
-/** What happened besides, for the log. */
-export type Notice =
-  /** By the process before, it may be, which told nobody how much. */
-  | { readonly about: "salvaged"; readonly salvaged: Salvaged | Pick<Salvaged, "path"> }
-  | { readonly about: "opened anew" }
-  | { readonly about: "not removed"; readonly path: string; readonly why: string };
-
-export type WriterAnswer =
-  | {
-    readonly kind: "opened";
-    /** By the store's own clock. */
-    readonly time: number;
-    /** The number of the last message, and of the last that has its names. */
-    readonly last: number;
-    readonly named: number;
-    readonly notices: readonly Notice[];
-  }
-  | { readonly kind: "unusable"; readonly why: string }
-  | {
-    readonly kind: "written";
-    readonly results: readonly Result[];
-    readonly notices: readonly Notice[];
-  }
-  | {
-    readonly kind: "failed";
-    readonly full: boolean;
-    readonly why: string;
-    readonly notices: readonly Notice[];
-  }
-  | { readonly kind: "salvaged"; readonly notices: readonly Notice[] }
-  | { readonly kind: "polled"; readonly changed: boolean }
-  | { readonly kind: "closed" };
+import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts";
+import { finishSalvage, isCut, salvage } from "./salvage.ts";
+import { ensureJournals, lock, openDatabase, prepareFolder } from "./spool.ts";
 
 export class Writer {
   readonly #disk: Disk;
@@ -73,12 +24,14 @@ export class Writer {
   #viewed = true;
   #lock: Database | undefined;
   #engine: Engine | undefined;
+  #backlog: Backlog;
   /** Messages that were refused in a transaction of which nobody knows. */
   #refused: string[] = [];
   #notices: Notice[] = [];
 
   constructor(disk: Disk) {
     this.#disk = disk;
+    this.#backlog = new Backlog(this.#layout, disk);
   }
 
   answer(question: WriterQuestion): WriterAnswer {
@@ -102,6 +55,7 @@ export class Writer {
 
   #start({ folder, viewed, wall }: WriterQuestion & { kind: "open" }): WriterAnswer {
     this.#layout = new Layout(folder);
+    this.#backlog = new Backlog(this.#layout, this.#disk);
     this.#viewed = viewed;
     try {
       prepareFolder(this.#layout, this.#disk);
@@ -127,10 +81,18 @@ export class Writer {
   #begin(wall: number): WriterAnswer {
     const engine = this.#open();
     const time = timeSince(engine.looks.seen(), wall);
+    this.#takeUp(engine, { time, wall });
     engine.endLeases({ time, wall });
-    const { last, named } = engine.looks.numbers();
+    const { last, named, journaled } = engine.looks.numbers();
     this.#clearBodies(engine, { isNew: last === 0 });
-    return { kind: "opened", time, last, named, notices: this.#takeNotices() };
+    return { kind: "opened", time, last, named, journaled, notices: this.#takeNotices() };
+  }
+
+  /** What a daemon that was killed has left in the journal. */
+  #takeUp(engine: Engine, times: Times): void {
+    ensureJournals(this.#layout, this.#disk);
+    this.#notices.push(...this.#backlog.takeUp(engine.looks.numbers().journaled));
+    this.#carryOut(engine, [], new Uint8Array(0), times);
   }
 
   /**
@@ -165,12 +127,14 @@ export class Writer {
     return this.#engine;
   }
 
-  #write({ operations, octets, times }: WriterQuestion & { kind: "write" }): WriterAnswer {
+  #write(question: WriterQuestion & { kind: "write" }): WriterAnswer {
+    const { operations, octets, batches, times } = question;
     try {
+      // Whatever happens, they are here now, and nowhere else but on the disk.
+      for (const batch of batches) this.#backlog.add(batch);
       const engine = this.#engine ?? this.#openAnew(times);
-      const { results, released } = engine.write(operations, octets, times);
-      for (const id of released) this.#removeBody(id);
-      return { kind: "written", results, notices: this.#takeNotices() };
+      const carriedOut = this.#carryOut(engine, operations, octets, times);
+      return { kind: "written", ...carriedOut, notices: this.#takeNotices() };
     } catch (error) {
       const failure = error instanceof WriteError
         ? error.failure
@@ -179,6 +143,23 @@ export class Writer {
       const why = reasonOf(error) + (failure === "corrupt" ? this.#trySalvage() : "");
       return { kind: "failed", full: failure === "full", why, notices: this.#takeNotices() };
     }
+  }
+
+  /** First what the journal has, then what is asked, all in one transaction. */
+  #carryOut(
+    engine: Engine,
+    operations: readonly Operation[],
+    octets: Uint8Array,
+    times: Times,
+  ): { results: readonly Result[]; taken: Taken | undefined } {
+    const first = this.#backlog.operations();
+    const all = [...first, ...operations];
+    const nothing = { results: [], released: [] };
+    const { results, released } = all.length > 0 ? engine.write(all, octets, times) : nothing;
+    const { taken, notices } = this.#backlog.done(results);
+    this.#notices.push(...notices);
+    for (const id of released) this.#removeBody(id);
+    return { results: results.slice(first.length), taken };
   }
 
   /** What the disk has of this transaction is not known. */
@@ -206,6 +187,7 @@ export class Writer {
       throw error;
     }
     this.#refused = [];
+    this.#backlog.passOver(engine.looks.numbers().journaled);
     this.#notices.push({ about: "opened anew" });
     return engine;
   }

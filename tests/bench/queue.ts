@@ -49,7 +49,10 @@ function fill(): void {
         const number = recipient++;
         return `r${number}@${number % 10 === 0 ? "large" : `d${number % DOMAINS}`}.example`;
       });
-      return { kind: "commit", message: pack(entryOf({ to, text }), { at: 0 }) };
+      return {
+        kind: "commit",
+        message: { ...pack(entryOf({ to, text })), limit: undefined, body: { at: 0 } },
+      };
     });
     engine.write(operations, content, { time: Date.now(), wall: Date.now() });
   }

@@ -2,12 +2,14 @@
 
 import { clock } from "../../src/deno/clock.ts";
 import { disk } from "../../src/deno/files.ts";
+import { random } from "../../src/deno/random.ts";
 import { Meter } from "../../src/meter.ts";
 import type { Database } from "../../src/ports/database.ts";
 import type { Disk } from "../../src/ports/files.ts";
 import { Reader } from "../../src/store/reader.ts";
 import { SqliteStore, type StoreParts } from "../../src/store/sqlite.ts";
-import { Writer, type WriterQuestion } from "../../src/store/writer.ts";
+import type { WriterQuestion } from "../../src/store/questions.ts";
+import { Writer } from "../../src/store/writer.ts";
 
 export interface Hearing {
   /** What its writer has done. */
@@ -36,7 +38,9 @@ export class StoreHere implements AsyncDisposable {
         }
       },
       meter: new Meter(),
+      random,
       files: disk.files,
+      checksum: disk.checksum,
       startWriter: () => answering(new Writer(here.#disk()), done),
       startReader: () => answering(new Reader(here.#disk())),
       ...parts,

@@ -10,6 +10,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { clock } from "../../src/deno/clock.ts";
 import { disk } from "../../src/deno/files.ts";
+import { random } from "../../src/deno/random.ts";
 import { startThread } from "../../src/deno/thread.ts";
 import { Meter } from "../../src/meter.ts";
 import type { Claim } from "../../src/ports/store.ts";
@@ -30,7 +31,9 @@ const store = await SqliteStore.open({
   clock,
   log: (level, event) => console.error(level, event),
   meter: new Meter(),
+  random,
   files: disk.files,
+  checksum: disk.checksum,
   startWriter: () => startThread("writer"),
   startReader: () => startThread("reader"),
 });

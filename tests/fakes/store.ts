@@ -2,6 +2,7 @@
 
 import { clock } from "../../src/deno/clock.ts";
 import { disk } from "../../src/deno/files.ts";
+import { random } from "../../src/deno/random.ts";
 import { startThread } from "../../src/deno/thread.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { Meter } from "../../src/meter.ts";
@@ -42,7 +43,9 @@ export class TestStore implements AsyncDisposable {
       clock,
       log: (level, event, fields = {}) => this.logged.push({ level, event, fields }),
       meter: this.meter,
+      random,
       files: disk.files,
+      checksum: disk.checksum,
       startWriter: () => startThread("writer"),
       startReader: () => startThread("reader"),
       ...parts,

@@ -7,7 +7,7 @@ import { world } from "../../src/deno/world.ts";
 import { Meter } from "../../src/meter.ts";
 import type { Thread } from "../../src/ports/thread.ts";
 import { Relay } from "../../src/relay.ts";
-import type { WriterAnswer, WriterQuestion } from "../../src/store/writer.ts";
+import type { WriterAnswer, WriterQuestion } from "../../src/store/questions.ts";
 import { TurnedClock } from "../fakes/clock.ts";
 import { environmentOf } from "../fakes/environment.ts";
 import { TestStore } from "../fakes/store.ts";

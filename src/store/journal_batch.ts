@@ -1,0 +1,112 @@
+/**
+ * Messages that are kept together, as octets of the journal: with a checksum over all of them,
+ * so that what reached the disk only in part is not taken for a batch.
+ */
+
+import type { Disk } from "../ports/files.ts";
+import type { Described } from "./commit.ts";
+
+export interface Kept {
+  readonly message: Described;
+  readonly octets: Uint8Array;
+}
+
+export interface Batch {
+  /** Of all batches that a file has been given since it was begun anew. Nobody can guess it. */
+  readonly salt: number;
+  /** One more than that of the batch before. */
+  readonly sequence: number;
+  /** When it was kept, by the store's clock. */
+  readonly time: number;
+  readonly messages: readonly Kept[];
+  /** With what fills its last page. */
+  readonly length: number;
+}
+
+/** A batch begins where a page does: to write one never touches what was kept before. */
+export const PAGE = 4096;
+
+/** "DinoMail", as it lies in the file. */
+const MAGIC = 0x6c69614d6f6e6944n;
+const AT = { magic: 0, checksum: 8, count: 12, salt: 16, sequence: 24, time: 32, end: 40 };
+/** What the checksum is of begins here. */
+const CHECKED = AT.count;
+const HEAD = 48;
+const LENGTHS = 8;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** One message on its way into a batch. */
+export interface Written {
+  readonly description: Uint8Array;
+  readonly chunks: readonly Uint8Array[];
+  readonly size: number;
+}
+
+/** With what stands before each. */
+export const lengthOf = ({ description, size }: Written): number =>
+  LENGTHS + description.length + size;
+
+export function describe(message: Described): Uint8Array {
+  return encoder.encode(JSON.stringify(message));
+}
+
+export function write(
+  messages: readonly Written[],
+  { salt, sequence, time }: Pick<Batch, "salt" | "sequence" | "time">,
+  checksum: Disk["checksum"],
+): Uint8Array<ArrayBuffer> {
+  const end = messages.reduce((sum, message) => sum + lengthOf(message), HEAD);
+  const octets = new Uint8Array(Math.ceil(end / PAGE) * PAGE);
+  const view = new DataView(octets.buffer);
+  view.setBigUint64(AT.magic, MAGIC, true);
+  view.setUint32(AT.count, messages.length, true);
+  view.setFloat64(AT.salt, salt, true);
+  view.setFloat64(AT.sequence, sequence, true);
+  view.setFloat64(AT.time, time, true);
+  view.setFloat64(AT.end, end, true);
+  let at = HEAD;
+  for (const { description, chunks, size } of messages) {
+    view.setUint32(at, description.length, true);
+    view.setUint32(at + 4, size, true);
+    octets.set(description, at + LENGTHS);
+    at += LENGTHS + description.length;
+    for (const chunk of chunks) {
+      octets.set(chunk, at);
+      at += chunk.length;
+    }
+  }
+  view.setUint32(AT.checksum, checksum(octets.subarray(CHECKED, end)), true);
+  return octets;
+}
+
+/** The batch that begins here; none: there is none, or not all of it. */
+export function read(octets: Uint8Array, checksum: Disk["checksum"]): Batch | undefined {
+  if (octets.length < HEAD) return undefined;
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  if (view.getBigUint64(AT.magic, true) !== MAGIC) return undefined;
+  const end = view.getFloat64(AT.end, true);
+  if (!(end >= HEAD && end <= octets.length)) return undefined;
+  if (view.getUint32(AT.checksum, true) !== checksum(octets.subarray(CHECKED, end))) {
+    return undefined;
+  }
+  const messages: Kept[] = [];
+  let at = HEAD;
+  for (let left = view.getUint32(AT.count, true); left > 0; left--) {
+    const from = at + LENGTHS;
+    const body = from + view.getUint32(at, true);
+    at = body + view.getUint32(at + 4, true);
+    messages.push({
+      message: JSON.parse(decoder.decode(octets.subarray(from, body))),
+      octets: octets.subarray(body, at),
+    });
+  }
+  return {
+    salt: view.getFloat64(AT.salt, true),
+    sequence: view.getFloat64(AT.sequence, true),
+    time: view.getFloat64(AT.time, true),
+    messages,
+    length: Math.ceil(end / PAGE) * PAGE,
+  };
+}
