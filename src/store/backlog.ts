@@ -6,68 +6,111 @@
 import type { Disk } from "../ports/files.ts";
 import { joined } from "../mail/parts.ts";
 import type { Operation, Result } from "./engine.ts";
-import { type Batch, type Kept, read } from "./journal_batch.ts";
+import type { Place } from "./journal.ts";
+import { headOf, type Kept, messagesOf } from "./journal_batch.ts";
 import type { Layout } from "./layout.ts";
 import { leftIn } from "./replay.ts";
 import type { Notice, Taken } from "./questions.ts";
 
+/** As much goes into one transaction. */
+const MOST_OCTETS = 2 * 1024 * 1024;
+
 export class Backlog {
   readonly #layout: Layout;
   readonly #disk: Disk;
-  #batches: Batch[] = [];
-  #kept: Kept[] = [];
+  #places: Place[] = [];
+  /** Of them, those that are being taken, and the messages in them. */
+  #taking = 0;
+  #messages: Kept[] = [];
+  #damaged = false;
 
   constructor(layout: Layout, disk: Disk) {
     this.#layout = layout;
     this.#disk = disk;
   }
 
-  add(octets: Uint8Array): void {
-    const batch = read(octets, this.#disk.checksum);
-    if (batch === undefined) throw new Error("journal: a batch was altered on its way");
-    this.#batches.push(batch);
+  get isEmpty(): boolean {
+    return this.#places.length === 0;
+  }
+
+  add(places: readonly Place[]): void {
+    this.#places.push(...places);
   }
 
   /** What a daemon that was killed has left, where the tables have all up to this batch. */
   takeUp(journaled: number): Notice[] {
-    const { batches, damaged } = leftIn(this.#layout, this.#disk, journaled);
-    this.#batches = [...batches];
-    return damaged.map((from) => {
-      const path = this.#freeName(from);
-      this.#disk.files.copy(from, path);
-      return { about: "journal damaged", path };
-    });
+    const { places, damaged } = leftIn(this.#layout, this.#disk, journaled);
+    this.#places = [...places];
+    return damaged.map((path) => this.#copyAside(path));
+  }
+
+  #copyAside(from: string): Notice {
+    const path = this.#freeName(from);
+    this.#disk.files.copy(from, path);
+    return { about: "journal damaged", path };
   }
 
   /** Whether this was taken was not known: the tables have all up to this batch. */
   passOver(journaled: number): void {
-    this.#batches = this.#batches.filter(({ sequence }) => sequence > journaled);
+    this.#places = this.#places.filter(({ sequence }) => sequence > journaled);
   }
 
-  /** What takes them all, to be carried out before anything else. */
+  /** What takes the first of them, to be carried out before anything else. */
   operations(): Operation[] {
-    const last = this.#batches.at(-1);
-    if (last === undefined) return [];
-    this.#kept = this.#batches.flatMap(({ messages }) => messages);
-    const operations = this.#batches.flatMap(({ messages, time }) =>
-      messages.map((kept): Operation => ({ kind: "take", kept, time }))
-    );
-    return [...operations, { kind: "taken", sequence: last.sequence }];
+    this.#messages = [];
+    this.#taking = 0;
+    this.#damaged = false;
+    const operations: Operation[] = [];
+    for (const { octets, sequence } of this.#first()) {
+      const head = headOf(octets, this.#disk.checksum);
+      this.#taking++;
+      if (head?.sequence !== sequence) {
+        this.#damaged = true;
+        continue;
+      }
+      for (const kept of messagesOf(octets)) {
+        this.#messages.push(kept);
+        operations.push({ kind: "take", kept, time: head.time });
+      }
+    }
+    const sequence = this.#places[this.#taking - 1]?.sequence;
+    if (sequence !== undefined) operations.push({ kind: "taken", sequence });
+    return operations;
+  }
+
+  /** Read in pieces: batches lie one behind the other. */
+  *#first(): Generator<{ octets: Uint8Array; sequence: number }> {
+    const [first] = this.#places;
+    if (first === undefined) return;
+    let end = first.at;
+    const run: Place[] = [];
+    for (const place of this.#places) {
+      const isNext = place.file === first.file && place.at === end;
+      if (!isNext || (run.length > 0 && end + place.length - first.at > MOST_OCTETS)) break;
+      end += place.length;
+      run.push(place);
+    }
+    const path = this.#layout.journals[first.file];
+    const octets = this.#disk.files.part(path, first.at, end - first.at);
+    for (const { at, length, sequence } of run) {
+      const from = at - first.at;
+      yield { octets: octets.subarray(from, from + length), sequence };
+    }
   }
 
   /** They were carried out, with these results. */
   done(results: readonly Result[]): { taken: Taken | undefined; notices: Notice[] } {
-    const sequence = this.#batches.at(-1)?.sequence;
-    if (sequence === undefined) return { taken: undefined, notices: [] };
-    this.#batches = [];
+    if (this.#taking === 0) return { taken: undefined, notices: [] };
+    const { file, sequence } = this.#places[this.#taking - 1];
+    this.#places = this.#places.slice(this.#taking);
     let last: number | undefined;
-    const notices: Notice[] = [];
-    for (const [i, kept] of this.#kept.entries()) {
+    const notices = this.#damaged ? [this.#copyAside(this.#layout.journals[file])] : [];
+    for (const [i, kept] of this.#messages.entries()) {
       const result = results[i];
       if ("value" in result) last = result.value as number | undefined ?? last;
       else notices.push({ about: "not taken", path: this.#setAside(kept), why: result.why });
     }
-    this.#kept = [];
+    this.#messages = [];
     return { taken: { sequence, last }, notices };
   }
 

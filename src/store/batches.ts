@@ -11,6 +11,7 @@ import type { Clock } from "../ports.ts";
 import type { Thread } from "../ports/thread.ts";
 import { QueueLimitError, StoreError, StoreFullError } from "../ports/store.ts";
 import type { Operation, Result } from "./engine.ts";
+import type { Place } from "./journal.ts";
 import type { Times } from "./look.ts";
 import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts";
 
@@ -18,8 +19,13 @@ import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts
 const MOST_OPERATIONS = 512;
 const MOST_OCTETS = 8 * 1024 * 1024;
 
-/** From one transaction to the next, in milliseconds, where only the journal has something. */
-const PACE = 10;
+/** Of the time that the journal leaves, taking from it gets this part, as one to so many. */
+const BUSY_PAUSE = 8;
+/** From so many octets on it gets more of the time, up to all of it. */
+const FEW = 32 * 1024 * 1024;
+const MANY = 96 * 1024 * 1024;
+/** The journal was given nothing for so long: there is time to take from it. */
+const IDLE = 20;
 const AFTER_FAILURE = 1_000;
 
 /** Turns of the microtask queue from an answer to the next question of the same caller. */
@@ -48,14 +54,16 @@ export interface BatchesHost {
 export class Batches {
   readonly #host: BatchesHost;
   #waiting: Waiting[] = [];
-  /** Of the journal, still to be handed over. */
-  #kept: Uint8Array<ArrayBuffer>[] = [];
-  /** The tables do not have all that was kept. */
-  #isBehind = false;
+  /** In the journal, and not in the tables; those at the end the writer does not know yet. */
+  #kept: Place[] = [];
+  #told = 0;
+  #octetsKept = 0;
+  #lastKept = { sequence: 0, at: -Infinity };
   #failed = false;
   #running = false;
   #idleSince: number;
-  #begunAt = -Infinity;
+  #begunAt = 0;
+  #endedAt = 0;
   #cancel: (() => void) | undefined;
 
   constructor(host: BatchesHost) {
@@ -81,16 +89,24 @@ export class Batches {
     });
   }
 
-  /** A batch that the journal has kept. Its octets are given away. */
-  add(kept: Uint8Array<ArrayBuffer>): void {
-    this.#kept.push(kept);
-    this.#isBehind = true;
-    if (!this.#running) this.#startLater(this.#begunAt + PACE - this.#host.times().time);
+  get #isBehind(): boolean {
+    return this.#kept.length > 0;
   }
 
-  /** Resolves when the tables have all that the journal had kept. */
+  /** A batch that the journal has kept. */
+  add(place: Place): void {
+    this.#kept.push(place);
+    this.#octetsKept += place.length;
+    this.#lastKept = { sequence: place.sequence, at: this.#host.times().time };
+    if (!this.#running) this.#startLater();
+  }
+
+  /** Resolves when the tables have all that the journal has now. */
   async caughtUp(): Promise<void> {
-    if (this.#isBehind) await this.put(() => ({ kind: "probe" }));
+    const { sequence } = this.#lastKept;
+    while (this.#isBehind && this.#kept[0].sequence <= sequence) {
+      await this.put(() => ({ kind: "probe" }));
+    }
   }
 
   close(): void {
@@ -105,23 +121,35 @@ export class Batches {
     queueMicrotask(() => this.#run());
   }
 
-  #startLater(delay: number): void {
-    if (delay <= 0) return this.#start();
-    this.#cancel ??= this.#host.clock.timer(delay, () => this.#start());
+  /** To take from the journal alone there is time, but not for ever. */
+  #startLater(): void {
+    const { time } = this.#host.times();
+    const eager = Math.min(Math.max((this.#octetsKept - FEW) / (MANY - FEW), 0), 1);
+    const pause = (this.#endedAt - this.#begunAt) * BUSY_PAUSE * (1 - eager);
+    const quiet = this.#lastKept.at + IDLE;
+    const due = this.#failed
+      ? this.#endedAt + AFTER_FAILURE
+      : Math.min(this.#endedAt + Math.max(pause, 1), Math.max(quiet, this.#endedAt));
+    if (due <= time) return this.#start();
+    this.#cancel ??= this.#host.clock.timer(due - time, () => {
+      this.#cancel = undefined;
+      // More may have come meanwhile.
+      this.#startLater();
+    });
   }
 
   async #run(): Promise<void> {
     do {
       this.#begunAt = this.#host.times().time;
-      await this.#write(this.#takeSome(), this.#kept.splice(0));
+      const kept = this.#kept.slice(this.#told);
+      this.#told = this.#kept.length;
+      await this.#write(this.#takeSome(), kept);
       // Those who were just told may have more: it goes with what has waited meanwhile.
       for (let turn = 0; turn < TURNS; turn++) await undefined;
     } while (this.#waiting.length > 0);
     this.#running = false;
-    const { time } = this.#host.times();
-    this.#idleSince = time;
-    if (this.#failed) this.#startLater(AFTER_FAILURE);
-    else if (this.#kept.length > 0) this.#startLater(this.#begunAt + PACE - time);
+    this.#endedAt = this.#idleSince = this.#host.times().time;
+    if (this.#isBehind || this.#failed) this.#startLater();
   }
 
   #takeSome(): Waiting[] {
@@ -135,18 +163,16 @@ export class Batches {
     return this.#waiting.splice(0, count);
   }
 
-  async #write(batch: readonly Waiting[], kept: Uint8Array<ArrayBuffer>[]): Promise<void> {
+  async #write(batch: readonly Waiting[], places: readonly Place[]): Promise<void> {
     try {
-      const question = this.#pack(batch, kept);
-      const given = [question.octets, ...kept].map(({ buffer }) => buffer as ArrayBuffer);
-      const answer = await this.#host.writer.ask(question, given);
+      const question = { ...this.#pack(batch), places };
+      const answer = await this.#host.writer.ask(question, [question.octets.buffer as ArrayBuffer]);
       if (answer.kind === "failed" || answer.kind === "written") {
         for (const notice of answer.notices) this.#host.notice(notice);
       }
       if (answer.kind !== "written") throw failureOf(answer);
       this.#failed = false;
-      this.#isBehind = this.#kept.length > 0;
-      if (answer.taken !== undefined) this.#host.taken(answer.taken);
+      if (answer.taken !== undefined) this.#took(answer.taken);
       for (const [i, { resolve, reject }] of batch.entries()) {
         settle(answer.results[i], resolve, reject);
       }
@@ -158,10 +184,15 @@ export class Batches {
     }
   }
 
-  #pack(
-    batch: readonly Waiting[],
-    batches: readonly Uint8Array[],
-  ): WriterQuestion & { kind: "write" } {
+  #took(taken: Taken): void {
+    const left = this.#kept.findIndex(({ sequence }) => sequence > taken.sequence);
+    const done = this.#kept.splice(0, left < 0 ? this.#kept.length : left);
+    this.#told -= done.length;
+    this.#octetsKept -= done.reduce((sum, { length }) => sum + length, 0);
+    this.#host.taken(taken);
+  }
+
+  #pack(batch: readonly Waiting[]): Omit<WriterQuestion & { kind: "write" }, "places"> {
     const octets = new Uint8Array(batch.reduce((sum, { size }) => sum + size, 0));
     let at = 0;
     const operations = batch.map(({ make, contents }) => {
@@ -174,7 +205,7 @@ export class Batches {
       }
       return operation;
     });
-    return { kind: "write", operations, octets, batches, times: this.#host.times() };
+    return { kind: "write", operations, octets, times: this.#host.times() };
   }
 }
 

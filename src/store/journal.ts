@@ -1,30 +1,39 @@
 /**
  * Where small messages are made safe: a file that is written over from its beginning, with one
- * sync for all that wait. The tables take from it what they need when there is time, and have
- * the sync of their own.
+ * sync for all that wait. The tables take from it what they need when there is time.
  *
  * There are two such files: while the tables take what is in the one, the other is written.
- * A file that was written over has its place on the disk already, so to sync it costs half of
- * what it costs to sync one that grows.
+ * What was written before has its place on the disk already, and to sync it again costs half of
+ * what it costs to sync a file that grows: so the beginning is used again and again.
  *
- * Promises: `keep` resolves when the message is on stable storage, and what is kept is handed
- * on in its order. After a failed sync nobody knows what the disk has: all that waited are
- * refused, and nothing more is kept until the files are begun anew.
+ * Promises: `keep` resolves when the message is on stable storage, and what is kept is told in
+ * its order. After a failed sync nobody knows what the disk has: all that waited are refused,
+ * and nothing more is kept until the files are begun anew.
  */
 
 import type { Disk, Files, OpenFile } from "../ports/files.ts";
 import type { Random } from "../ports.ts";
 import { StoreError } from "../ports/store.ts";
-import { lengthOf, write, type Written } from "./journal_batch.ts";
+import { BatchWriter, lengthOf, type Written } from "./journal_batch.ts";
 import { failureFrom } from "./room.ts";
 
-/** Octets of each file. */
-const SIZE = 8 * 1024 * 1024;
+/** Octets of each file, about. */
+const SIZE = 64 * 1024 * 1024;
+/** Behind this there is no use in going on, when the beginning is free again. */
+const FAR = 1024 * 1024;
 /** As much goes into one batch: more would make the first wait for the last. */
 const MOST_OCTETS = 1024 * 1024;
 const MOST_MESSAGES = 512;
 /** Turns of the microtask queue from an answer to the next message of the same caller. */
-const TURNS = 8;
+const TURNS = 16;
+
+/** Where a batch is. */
+export interface Place {
+  readonly file: 0 | 1;
+  readonly at: number;
+  readonly length: number;
+  readonly sequence: number;
+}
 
 export interface JournalParts {
   readonly files: Pick<Files, "open">;
@@ -33,8 +42,8 @@ export interface JournalParts {
   readonly random: Random;
   /** By the store's clock. */
   time(): number;
-  /** A batch is stable: the tables are to take it. The octets are given away. */
-  kept(octets: Uint8Array<ArrayBuffer>): void;
+  /** A batch is stable: the tables are to take it. */
+  kept(place: Place): void;
 }
 
 interface Waiting {
@@ -45,12 +54,13 @@ interface Waiting {
 
 export class Journal {
   readonly #parts: JournalParts;
+  readonly #writer: BatchWriter;
   /** Of the last batch, and of the last that the tables have. */
   #sequence: number;
   #taken: number;
-  #file: OpenFile | undefined;
+  #open: OpenFile | undefined;
   #salt = 0;
-  #which: 0 | 1 = 0;
+  #file: 0 | 1 = 0;
   #at = 0;
   /** The last batch in the other file. */
   #before = 0;
@@ -61,13 +71,14 @@ export class Journal {
   /** Of the last batch that there was, which the tables must have. */
   constructor(parts: JournalParts, sequence: number) {
     this.#parts = parts;
+    this.#writer = new BatchWriter(parts.checksum);
     this.#sequence = this.#taken = sequence;
     this.empty();
   }
 
   /** Whether it can keep anything now. */
   get isOpen(): boolean {
-    return this.#file !== undefined;
+    return this.#open !== undefined;
   }
 
   /** Of the last batch that was kept, or may have been. */
@@ -75,9 +86,14 @@ export class Journal {
     return this.#sequence;
   }
 
-  /** Whether there is anything in it, though the tables have all of it. */
+  /** Whether the tables have all of it. */
   get isDone(): boolean {
-    return this.isOpen && !this.#running && this.#at > 0 && this.#taken === this.#sequence;
+    return this.isOpen && !this.#running && this.#taken === this.#sequence;
+  }
+
+  /** Whether there is something in it that nobody needs. */
+  get isUsed(): boolean {
+    return this.isDone && this.#at > 0;
   }
 
   keep(message: Written): Promise<void> {
@@ -92,7 +108,8 @@ export class Journal {
   /** The tables have all up to this batch. */
   taken(sequence: number): void {
     this.#taken = Math.max(this.#taken, sequence);
-    this.#proceed();
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
   }
 
   /** The tables cannot take anything now: whoever waits for room in vain is told. */
@@ -106,21 +123,19 @@ export class Journal {
   empty(): void {
     const { files, paths } = this.#parts;
     this.close();
-    const file = files.open(paths[0], { empty: true });
-    files.open(paths[1], { empty: true }).close();
+    for (const path of paths) files.open(path, { empty: true }).close();
     this.#taken = this.#sequence;
-    this.#before = 0;
-    this.#which = 0;
-    this.#begin(file);
+    this.#begin(0);
   }
 
   close(): void {
-    this.#file?.close();
-    this.#file = undefined;
+    this.#open?.close();
+    this.#open = undefined;
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
+      for (let turn = 0; turn < TURNS; turn++) await undefined;
       const batch = this.#takeSome();
       try {
         await this.#write(batch.map(({ message }) => message));
@@ -128,8 +143,6 @@ export class Journal {
       } catch (error) {
         for (const { reject } of batch) reject(failureFrom(error));
       }
-      // Those who were just told may have more: it goes with what has waited meanwhile.
-      for (let turn = 0; turn < TURNS; turn++) await undefined;
     }
     this.#running = false;
   }
@@ -146,44 +159,39 @@ export class Journal {
   }
 
   async #write(messages: readonly Written[]): Promise<void> {
-    const { checksum, kept, time } = this.#parts;
-    const batch = { salt: this.#salt, sequence: this.#sequence + 1, time: time() };
-    const octets = write(messages, batch, checksum);
-    if (this.#at + octets.length > SIZE) return await this.#writeAfresh(messages);
-    if (this.#file === undefined) throw new StoreError("journal: it is closed after a failure");
+    if (this.#open === undefined) throw new StoreError("journal: it is closed after a failure");
+    if (this.#at >= FAR && this.#taken === this.#sequence) this.#begin(this.#file);
+    else if (this.#at >= SIZE) await this.#takeOther();
+    const sequence = ++this.#sequence;
+    const head = { salt: this.#salt, sequence, time: this.#parts.time() };
+    const octets = this.#writer.write(messages, head);
     try {
-      this.#sequence++;
-      this.#file.write(octets);
-      await this.#file.sync();
+      this.#open.write(octets);
+      await this.#open.sync();
     } catch (error) {
       this.close();
       throw error;
     }
+    const place = { file: this.#file, at: this.#at, length: octets.length, sequence };
     this.#at += octets.length;
-    kept(octets);
+    this.#parts.kept(place);
   }
 
-  /** In the other file, when the tables have all of it. */
-  async #writeAfresh(messages: readonly Written[]): Promise<void> {
+  /** When the tables have all that is in it. */
+  async #takeOther(): Promise<void> {
     while (this.#taken < this.#before) await this.#room.promise;
-    const { files, paths } = this.#parts;
-    this.close();
-    this.#which = this.#which === 0 ? 1 : 0;
-    this.#before = this.#sequence;
-    this.#begin(files.open(paths[this.#which]));
-    await this.#write(messages);
+    this.#begin(this.#file === 0 ? 1 : 0);
   }
 
-  #begin(file: OpenFile): void {
+  /** At the beginning of a file, whose batches the tables have. */
+  #begin(file: 0 | 1): void {
+    this.close();
+    if (file !== this.#file) this.#before = this.#sequence;
+    this.#file = file;
+    this.#at = 0;
     const salt = new Uint8Array(6);
     this.#parts.random.fill(salt);
     this.#salt = salt.reduce((number, octet) => number * 256 + octet, 0);
-    this.#file = file;
-    this.#at = 0;
-  }
-
-  #proceed(): void {
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
+    this.#open = this.#parts.files.open(this.#parts.paths[file]);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Messages that are kept together, as octets of the journal: with a checksum over all of them,
- * so that what reached the disk only in part is not taken for a batch.
+ * so that what reached the disk only in part is not taken for a batch. Pure.
  */
 
 import type { Disk } from "../ports/files.ts";
@@ -11,16 +11,14 @@ export interface Kept {
   readonly octets: Uint8Array;
 }
 
-export interface Batch {
-  /** Of all batches that a file has been given since it was begun anew. Nobody can guess it. */
+/** What stands before the messages of a batch. */
+export interface Head {
+  /** Of all batches since their file was begun anew. Nobody can guess it. */
   readonly salt: number;
   /** One more than that of the batch before. */
   readonly sequence: number;
   /** When it was kept, by the store's clock. */
   readonly time: number;
-  readonly messages: readonly Kept[];
-  /** With what fills its last page. */
-  readonly length: number;
 }
 
 /** A batch begins where a page does: to write one never touches what was kept before. */
@@ -44,7 +42,7 @@ export interface Written {
   readonly size: number;
 }
 
-/** With what stands before each. */
+/** With what stands before it. */
 export const lengthOf = ({ description, size }: Written): number =>
   LENGTHS + description.length + size;
 
@@ -52,45 +50,71 @@ export function describe(message: Described): Uint8Array {
   return encoder.encode(JSON.stringify(message));
 }
 
-export function write(
-  messages: readonly Written[],
-  { salt, sequence, time }: Pick<Batch, "salt" | "sequence" | "time">,
-  checksum: Disk["checksum"],
-): Uint8Array<ArrayBuffer> {
-  const end = messages.reduce((sum, message) => sum + lengthOf(message), HEAD);
-  const octets = new Uint8Array(Math.ceil(end / PAGE) * PAGE);
-  const view = new DataView(octets.buffer);
-  view.setBigUint64(AT.magic, MAGIC, true);
-  view.setUint32(AT.count, messages.length, true);
-  view.setFloat64(AT.salt, salt, true);
-  view.setFloat64(AT.sequence, sequence, true);
-  view.setFloat64(AT.time, time, true);
-  view.setFloat64(AT.end, end, true);
-  let at = HEAD;
-  for (const { description, chunks, size } of messages) {
-    view.setUint32(at, description.length, true);
-    view.setUint32(at + 4, size, true);
-    octets.set(description, at + LENGTHS);
-    at += LENGTHS + description.length;
-    for (const chunk of chunks) {
-      octets.set(chunk, at);
-      at += chunk.length;
-    }
+/** Octets for batches, used again and again. */
+export class BatchWriter {
+  #octets = new Uint8Array(64 * 1024);
+  readonly #checksum: Disk["checksum"];
+
+  constructor(checksum: Disk["checksum"]) {
+    this.#checksum = checksum;
   }
-  view.setUint32(AT.checksum, checksum(octets.subarray(CHECKED, end)), true);
-  return octets;
+
+  /** Good until the next is written. */
+  write(messages: readonly Written[], { salt, sequence, time }: Head): Uint8Array {
+    const end = messages.reduce((sum, message) => sum + lengthOf(message), HEAD);
+    const length = paged(end);
+    if (length > this.#octets.length) this.#octets = new Uint8Array(2 * length);
+    const octets = this.#octets.subarray(0, length);
+    const view = new DataView(octets.buffer);
+    view.setBigUint64(AT.magic, MAGIC, true);
+    view.setUint32(AT.count, messages.length, true);
+    view.setFloat64(AT.salt, salt, true);
+    view.setFloat64(AT.sequence, sequence, true);
+    view.setFloat64(AT.time, time, true);
+    view.setFloat64(AT.end, end, true);
+    let at = HEAD;
+    for (const { description, chunks, size } of messages) {
+      view.setUint32(at, description.length, true);
+      view.setUint32(at + 4, size, true);
+      octets.set(description, at + LENGTHS);
+      at += LENGTHS + description.length;
+      for (const chunk of chunks) {
+        octets.set(chunk, at);
+        at += chunk.length;
+      }
+    }
+    octets.fill(0, end);
+    view.setUint32(AT.checksum, this.#checksum(octets.subarray(CHECKED, end)), true);
+    return octets;
+  }
 }
 
-/** The batch that begins here; none: there is none, or not all of it. */
-export function read(octets: Uint8Array, checksum: Disk["checksum"]): Batch | undefined {
+/** How long the batch is that begins here, to the end of its page; none: it is no batch. */
+export function lengthAt(octets: Uint8Array): number | undefined {
   if (octets.length < HEAD) return undefined;
-  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  const view = viewOf(octets);
   if (view.getBigUint64(AT.magic, true) !== MAGIC) return undefined;
   const end = view.getFloat64(AT.end, true);
-  if (!(end >= HEAD && end <= octets.length)) return undefined;
-  if (view.getUint32(AT.checksum, true) !== checksum(octets.subarray(CHECKED, end))) {
-    return undefined;
-  }
+  return Number.isSafeInteger(end) && end >= HEAD ? paged(end) : undefined;
+}
+
+/** Of a batch that is whole. */
+export function headOf(octets: Uint8Array, checksum: Disk["checksum"]): Head | undefined {
+  const length = lengthAt(octets);
+  if (length === undefined || octets.length < length) return undefined;
+  const view = viewOf(octets);
+  const checked = octets.subarray(CHECKED, view.getFloat64(AT.end, true));
+  if (view.getUint32(AT.checksum, true) !== checksum(checked)) return undefined;
+  return {
+    salt: view.getFloat64(AT.salt, true),
+    sequence: view.getFloat64(AT.sequence, true),
+    time: view.getFloat64(AT.time, true),
+  };
+}
+
+/** Of a batch that is whole. */
+export function messagesOf(octets: Uint8Array): Kept[] {
+  const view = viewOf(octets);
   const messages: Kept[] = [];
   let at = HEAD;
   for (let left = view.getUint32(AT.count, true); left > 0; left--) {
@@ -102,11 +126,10 @@ export function read(octets: Uint8Array, checksum: Disk["checksum"]): Batch | un
       octets: octets.subarray(body, at),
     });
   }
-  return {
-    salt: view.getFloat64(AT.salt, true),
-    sequence: view.getFloat64(AT.sequence, true),
-    time: view.getFloat64(AT.time, true),
-    messages,
-    length: Math.ceil(end / PAGE) * PAGE,
-  };
+  return messages;
 }
+
+const paged = (length: number): number => Math.ceil(length / PAGE) * PAGE;
+
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength);

@@ -11,7 +11,7 @@ import type { Entry } from "../ports/store.ts";
 import type { Batches } from "./batches.ts";
 import { Bodies } from "./bodies.ts";
 import { pack } from "./commit.ts";
-import { Journal, type JournalParts } from "./journal.ts";
+import { Journal, type JournalParts, type Place } from "./journal.ts";
 import { describe } from "./journal_batch.ts";
 import { LARGE, type Layout } from "./layout.ts";
 import type { Notice } from "./questions.ts";
@@ -45,7 +45,7 @@ export class Keeping {
       layout,
       (path, why) => notice({ about: "not removed", path, why }),
     );
-    const kept = (octets: Uint8Array<ArrayBuffer>) => batches.add(octets);
+    const kept = (place: Place) => batches.add(place);
     this.journal = new Journal({ ...parts, paths: layout.journals, kept }, journaled);
   }
 
@@ -95,6 +95,7 @@ export class Keeping {
   async #mend(): Promise<void> {
     try {
       const { sequence } = this.journal;
+      await this.#batches.caughtUp();
       await this.#batches.put(() => ({ kind: "taken", sequence }));
       this.journal.empty();
       this.#log("info", "journal begun anew");
@@ -107,7 +108,7 @@ export class Keeping {
   tend(): void {
     if (!this.journal.isOpen) {
       this.#mending ??= this.#mend().finally(() => this.#mending = undefined);
-    } else if (this.journal.isDone && this.#batches.idleFor() > QUIET) this.journal.empty();
+    } else if (this.journal.isUsed && this.#batches.idleFor() > QUIET) this.journal.empty();
   }
 
   /** All is in the tables, as far as they can take it. */

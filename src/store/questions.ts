@@ -1,6 +1,7 @@
 /** What the thread that writes is asked, and what it answers. */
 
 import type { Operation, Result } from "./engine.ts";
+import type { Place } from "./journal.ts";
 import type { Times } from "./look.ts";
 import type { Salvaged } from "./salvage.ts";
 
@@ -15,8 +16,8 @@ export type WriterQuestion =
     readonly kind: "write";
     readonly operations: readonly Operation[];
     readonly octets: Uint8Array;
-    /** Of the journal, which the tables are to have with it. They are given once. */
-    readonly batches: readonly Uint8Array[];
+    /** New in the journal. Of all there that the tables do not have, some are taken first. */
+    readonly places: readonly Place[];
     readonly times: Times;
   }
   /** Whoever reads has met damage. */

@@ -223,6 +223,7 @@ export class SqliteStore implements Store {
   requeue = (which: Selection): Promise<Changed> => this.#order("requeue", which);
 
   async #order(order: Order, which: Selection): Promise<Changed> {
+    await this.#batches.caughtUp();
     const done = await wholeOrder(async (from) =>
       await this.#batches.put(() => ({ kind: "order", order, which, from })) as Ordered
     );

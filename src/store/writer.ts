@@ -92,7 +92,7 @@ export class Writer {
   #takeUp(engine: Engine, times: Times): void {
     ensureJournals(this.#layout, this.#disk);
     this.#notices.push(...this.#backlog.takeUp(engine.looks.numbers().journaled));
-    this.#carryOut(engine, [], new Uint8Array(0), times);
+    while (!this.#backlog.isEmpty) this.#carryOut(engine, [], new Uint8Array(0), times);
   }
 
   /**
@@ -128,10 +128,9 @@ export class Writer {
   }
 
   #write(question: WriterQuestion & { kind: "write" }): WriterAnswer {
-    const { operations, octets, batches, times } = question;
+    const { operations, octets, places, times } = question;
+    this.#backlog.add(places);
     try {
-      // Whatever happens, they are here now, and nowhere else but on the disk.
-      for (const batch of batches) this.#backlog.add(batch);
       const engine = this.#engine ?? this.#openAnew(times);
       const carriedOut = this.#carryOut(engine, operations, octets, times);
       return { kind: "written", ...carriedOut, notices: this.#takeNotices() };
