@@ -34,7 +34,7 @@ export interface IntakeRules {
 const LEAST_FILES = 16;
 
 /** The fields to stand in front of a content that prove whose it is; empty: there is no key. */
-export type Sign = (content: Content, sender: Mailbox | null) => Promise<string>;
+export type Sign = (content: Content, sender: Mailbox | null) => string | Promise<string>;
 
 /** The rules are asked for at each message: they may change while the daemon runs. */
 export function intake(
@@ -54,7 +54,8 @@ export function intake(
     const added = missing(examined, envelope, hostname);
     let signature: string;
     try {
-      signature = await sign(prepend(envelope.content, added), envelope.sender.mailbox);
+      const signed = sign(prepend(envelope.content, added), envelope.sender.mailbox);
+      signature = typeof signed === "string" ? signed : await signed;
     } catch (error) {
       log("error", "message not signed", { id, error: String(error) });
       return replies.notSigned;
@@ -122,11 +123,11 @@ function refusalFor(error: unknown, id: string, log: Log): Reply {
 /** Whether a message may come, asked before it does: what is known then need not be sent. */
 export function roomCheck(store: Store, log: Log, rules: () => IntakeRules) {
   let full = false;
-  return async (
+  return (
     _sender: unknown,
     recipients: readonly unknown[],
     client: Client,
-  ): Promise<Reply | undefined> => {
+  ): Reply | undefined | Promise<Reply | undefined> => {
     const { minFree, maxQueuedPerClient } = rules();
     const { free, files = Infinity } = store.space();
     const isFull = free < minFree || files < LEAST_FILES;
@@ -138,7 +139,8 @@ export function roomCheck(store: Store, log: Log, rules: () => IntakeRules) {
     }
     if (isFull) return replies.storeFull;
     if (maxQueuedPerClient === undefined) return undefined;
-    const queued = await store.queuedBy(client);
-    return queued + recipients.length > maxQueuedPerClient ? replies.queueLimit : undefined;
+    return store.queuedBy(client).then((queued) =>
+      queued + recipients.length > maxQueuedPerClient ? replies.queueLimit : undefined
+    );
   };
 }

@@ -24,6 +24,7 @@ import type { Endpoint, World } from "./ports.ts";
 import type { Delivery } from "./ports/delivery.ts";
 import type { Store } from "./ports/store.ts";
 import { Budget } from "./smtp/budget.ts";
+import type { Reply } from "./smtp/reply.ts";
 import { notices } from "./notices.ts";
 import { Loaded, Recent } from "./recent.ts";
 import { Signatures } from "./signing.ts";
@@ -91,8 +92,11 @@ export class Relay {
       handler: intake(store, world, rules, this.#signatures.sign),
       checks: {
         sender: (_, client) => this.#rates.refusal(client),
-        content: async (sender, recipients, client) =>
-          await hasRoom(sender, recipients, client) ?? this.#rates.take(client),
+        content: (sender, recipients, client) => {
+          const refusal = hasRoom(sender, recipients, client);
+          const take = (refusal: Reply | undefined) => refusal ?? this.#rates.take(client);
+          return refusal instanceof Promise ? refusal.then(take) : take(refusal);
+        },
       },
       addresses: config.listen,
       audit: this.auditLog,

@@ -11,6 +11,8 @@ import type { Sign } from "./intake.ts";
 import { authorDomain } from "./mail/author.ts";
 import { comparable, isSignedBy, signatures, type Signer } from "./mail/dkim.ts";
 import type { World } from "./ports.ts";
+import type { Mailbox } from "./smtp/address.ts";
+import type { Content } from "./smtp/content.ts";
 import type { SigningKey } from "./ports/signing.ts";
 import { Turns } from "./turns.ts";
 
@@ -38,6 +40,7 @@ export class Signatures {
   trouble: string | undefined;
 
   #loading: Promise<void>;
+  #hasNone = false;
   /**
    * One more than there are processors: none of them waits for the next, and more would only take
    * time from everything else.
@@ -55,6 +58,7 @@ export class Signatures {
   /** Reads the keys again; such as cannot be used leave those of before in their place. */
   update(config: Config): void {
     const before = this.#loading;
+    this.#hasNone = false;
     this.#loading = before.catch(() => {}).then(() => this.#load(config)).catch((error) => {
       this.trouble = String(error);
       this.#world.log("error", "DKIM keys not read, the old ones stay", { error: this.trouble });
@@ -74,12 +78,17 @@ export class Signatures {
     const loaded = await Promise.all(ofDomains.map(load));
     this.#one = one && await load(one);
     this.#keys = Map.groupBy(loaded, ({ domain }) => comparable(domain));
+    this.#hasNone = one === undefined && ofDomains.length === 0;
     this.#told.clear();
     this.trouble = undefined;
   }
 
   /** Rejects where it cannot be done now. */
-  readonly sign: Sign = async (content, sender) => {
+  readonly sign: Sign = (content, sender) =>
+    // Most have no keys, and need not wait for any.
+    this.#hasNone ? "" : this.#sign(content, sender);
+
+  async #sign(content: Content, sender: Mailbox | null): Promise<string> {
     await this.#loading;
     const { meter } = this.#world;
     if (this.#one === undefined && this.#keys.size === 0) return "";
@@ -108,7 +117,7 @@ export class Signatures {
       meter.signatures.count("failed");
       throw error;
     }
-  };
+  }
 
   #signersOf(author: string | undefined): Signer[] {
     const signers: Signer[] = [];

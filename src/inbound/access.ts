@@ -56,6 +56,7 @@ export class Access implements AccessRule {
   readonly #resolver: Resolver;
   readonly #clock: Clock;
   readonly #log: Log;
+  #lastAllowed: string | undefined;
   readonly #known = new Map<string, Known>();
   readonly #asking = new Map<string, Promise<Known>>();
   readonly #judging = new Map<string, Promise<Verdict>>();
@@ -74,8 +75,12 @@ export class Access implements AccessRule {
   }
 
   check(address: string): Verdict | Promise<Verdict> {
+    if (address === this.#lastAllowed) return "allowed";
     const client = ipaddr.process(address);
-    if (isIn(client, this.#networks)) return "allowed";
+    if (isIn(client, this.#networks)) {
+      this.#lastAllowed = address;
+      return "allowed";
+    }
     return this.#hosts.length === 0 ? "refused" : this.#checkHosts(client.toString());
   }
 
@@ -205,8 +210,16 @@ export function networkOf(address: string): string {
 
 /** `::ffff:192.0.2.1` is written `192.0.2.1`; every address has one spelling. */
 export function plain(address: string): string {
-  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+  // Most connections are of whoever had the one before.
+  if (address !== lastGiven) {
+    lastGiven = address;
+    lastPlain = ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+  }
+  return lastPlain;
 }
+
+let lastGiven = "";
+let lastPlain = "";
 
 function plainNetwork(address: string, prefix: number): [Address, number] {
   const base = ipaddr.parse(address);

@@ -17,11 +17,11 @@ import { brokenOff } from "../smtp/replies.ts";
 import type { News, Session } from "../smtp/session.ts";
 import type { Secured } from "../smtp/state.ts";
 import { newsOf } from "./authentication.ts";
+import { giveBuffer, isSmall, takeBuffer } from "./buffers.ts";
 import { ConnectionLost, hasSpoken, untilEnd } from "./beginning.ts";
 import { Deadline } from "../deadline.ts";
 import type { Host } from "./host.ts";
 
-const SMALL_BUFFER = 8 * 1024;
 const LARGE_BUFFER = 64 * 1024;
 /** How long, and how much, a client may go on sending to a session that is over. */
 const LINGER_TIME = 2_000;
@@ -40,7 +40,7 @@ export class Conversation {
   #reading = false;
   /** The client has ended its side. */
   #gone = false;
-  #buffer = new Uint8Array(SMALL_BUFFER);
+  #buffer = takeBuffer();
   #pendingRead: Promise<Got> | undefined;
   #seen = -1;
   #commandSince = 0;
@@ -87,6 +87,7 @@ export class Conversation {
       this.#deadline.clear();
       this.#session.abandon();
       this.close();
+      if (!this.#reading && this.#pendingRead === undefined) giveBuffer(this.#buffer);
     }
   }
 
@@ -171,7 +172,7 @@ export class Conversation {
     this.#session.receive(this.#buffer.subarray(0, got));
     if (!this.#session.wantsOctets) return;
     if (this.#session.state.at === "idle") {
-      if (this.#buffer.length > SMALL_BUFFER) this.#buffer = new Uint8Array(SMALL_BUFFER);
+      if (!isSmall(this.#buffer)) this.#buffer = takeBuffer();
     } else if (got === this.#buffer.length && got < LARGE_BUFFER) {
       this.#buffer = new Uint8Array(LARGE_BUFFER);
     }

@@ -86,3 +86,21 @@ export const DEFAULTS = {
   dataTimeout: 10 * 60_000,
   handshakeTimeout: 30_000,
 } as const;
+
+export type Options = ServerOptions & typeof DEFAULTS;
+
+/** For the session of a client; `xclient`: of one that may speak for others. */
+export function rulesOf(options: Options, xclient: boolean): Rules {
+  let known = rules.get(options);
+  if (known === undefined) rules.set(options, known = new Map());
+  let found = known.get(xclient);
+  if (found === undefined) {
+    const { tls, auth } = options;
+    found = { ...options, startTls: tls !== undefined, mechanisms: auth?.mechanisms, xclient };
+    known.set(xclient, found);
+  }
+  return found;
+}
+
+/** Options change seldom, and most clients have the same. */
+const rules = new WeakMap<Options, Map<boolean, Rules>>();

@@ -12,8 +12,8 @@ import { compose, type Middleware } from "../mail/handler.ts";
 import { acceptAll } from "../listening/acceptor.ts";
 import { Admission } from "./admission.ts";
 import { listenOn } from "../listening/listen.ts";
-import { DEFAULTS, type ServerOptions } from "./options.ts";
-import { type House, type Options, Visit } from "./visit.ts";
+import { DEFAULTS, type Options, type ServerOptions } from "./options.ts";
+import { type House, Visit } from "./visit.ts";
 
 /** For the last replies to be sent to sessions that are cut. */
 const LAST_WORDS = 250;

@@ -25,10 +25,8 @@ import { Conversation } from "./conversation.ts";
 import type { Host } from "./host.ts";
 import { Deadline } from "../deadline.ts";
 import { type Observed, observerOf } from "./observer.ts";
-import { check, type DEFAULTS, type Refusal, type ServerOptions } from "./options.ts";
+import { check, type Options, type Refusal, rulesOf } from "./options.ts";
 import { readProxyHeader } from "./proxy_header.ts";
-
-export type Options = ServerOptions & typeof DEFAULTS;
 
 /** What the server is to its visits. */
 export interface House {
@@ -84,7 +82,7 @@ export class Visit implements Host, Observed {
         connection = await this.#inTime((within) => this.secure(within), connection);
         if (connection === undefined) return;
       }
-      const session = new Session(this.#rules(), observerOf(this));
+      const session = new Session(rulesOf(this.#house.options, this.#isProxy), observerOf(this));
       this.#conversation = new Conversation(connection, session, this);
       await this.#conversation.run(refusal);
     } catch (error) {
@@ -136,16 +134,6 @@ export class Visit implements Host, Observed {
   get #isProxy(): boolean {
     const { proxies } = this.#house.options;
     return proxies !== undefined && isAmong(this.#peer, proxies);
-  }
-
-  #rules() {
-    const { options } = this.#house;
-    return {
-      ...options,
-      startTls: options.tls !== undefined,
-      mechanisms: options.auth?.mechanisms,
-      xclient: this.#isProxy,
-    };
   }
 
   /** Closing the connection ends whatever waits for it. */
