@@ -43,7 +43,7 @@ interface Waiting {
 
 export interface BatchesHost {
   readonly writer: Thread<WriterQuestion, WriterAnswer>;
-  readonly clock: Pick<Clock, "timer">;
+  readonly clock: Pick<Clock, "timer" | "monotonic">;
   times(): Times;
   notice(notice: Notice): void;
   taken(taken: Taken): void;
@@ -68,7 +68,7 @@ export class Batches {
 
   constructor(host: BatchesHost) {
     this.#host = host;
-    this.#idleSince = host.times().time;
+    this.#idleSince = host.clock.monotonic();
   }
 
   /** Whether the last that was written could not be. */
@@ -78,7 +78,7 @@ export class Batches {
 
   /** How long nothing has been written, in milliseconds. */
   idleFor(): number {
-    return this.#running || this.#isBehind ? 0 : this.#host.times().time - this.#idleSince;
+    return this.#running || this.#isBehind ? 0 : this.#host.clock.monotonic() - this.#idleSince;
   }
 
   put(make: (at: number) => Operation, contents: readonly Content[] = []): Promise<unknown> {
@@ -97,7 +97,7 @@ export class Batches {
   add(place: Place): void {
     this.#kept.push(place);
     this.#octetsKept += place.length;
-    this.#lastKept = { sequence: place.sequence, at: this.#host.times().time };
+    this.#lastKept = { sequence: place.sequence, at: this.#host.clock.monotonic() };
     if (!this.#running) this.#startLater();
   }
 
@@ -123,7 +123,7 @@ export class Batches {
 
   /** To take from the journal alone there is time, but not for ever. */
   #startLater(): void {
-    const { time } = this.#host.times();
+    const time = this.#host.clock.monotonic();
     const eager = Math.min(Math.max((this.#octetsKept - FEW) / (MANY - FEW), 0), 1);
     const pause = (this.#endedAt - this.#begunAt) * BUSY_PAUSE * (1 - eager);
     const quiet = this.#lastKept.at + IDLE;
@@ -140,7 +140,7 @@ export class Batches {
 
   async #run(): Promise<void> {
     do {
-      this.#begunAt = this.#host.times().time;
+      this.#begunAt = this.#host.clock.monotonic();
       const kept = this.#kept.slice(this.#told);
       this.#told = this.#kept.length;
       await this.#write(this.#takeSome(), kept);
@@ -148,7 +148,7 @@ export class Batches {
       for (let turn = 0; turn < TURNS; turn++) await undefined;
     } while (this.#waiting.length > 0);
     this.#running = false;
-    this.#endedAt = this.#idleSince = this.#host.times().time;
+    this.#endedAt = this.#idleSince = this.#host.clock.monotonic();
     if (this.#isBehind || this.#failed) this.#startLater();
   }
 

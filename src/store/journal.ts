@@ -4,7 +4,8 @@
  *
  * There are two such files: while the tables take what is in the one, the other is written.
  * What was written before has its place on the disk already, and to sync it again costs half of
- * what it costs to sync a file that grows: so the beginning is used again and again.
+ * what it costs to sync a file that grows: so their beginnings are used again and again, and
+ * only a burst goes on behind them.
  *
  * Promises: `keep` resolves when the message is on stable storage, and what is kept is told in
  * its order. After a failed sync nobody knows what the disk has: all that waited are refused,
@@ -14,13 +15,13 @@
 import type { Disk, Files, OpenFile } from "../ports/files.ts";
 import type { Random } from "../ports.ts";
 import { StoreError } from "../ports/store.ts";
-import { BatchWriter, lengthOf, type Written } from "./journal_batch.ts";
+import { BatchWriter, mostOf, type Written } from "./journal_batch.ts";
 import { failureFrom } from "./room.ts";
 
-/** Octets of each file, about. */
+/** Octets of each file at most, about. */
 const SIZE = 64 * 1024 * 1024;
-/** Behind this there is no use in going on, when the beginning is free again. */
-const FAR = 1024 * 1024;
+/** From here on the other file is begun, as soon as the tables have what is in it. */
+const FAR = 2 * 1024 * 1024;
 /** As much goes into one batch: more would make the first wait for the last. */
 const MOST_OCTETS = 1024 * 1024;
 const MOST_MESSAGES = 512;
@@ -124,7 +125,7 @@ export class Journal {
     const { files, paths } = this.#parts;
     this.close();
     for (const path of paths) files.open(path, { empty: true }).close();
-    this.#taken = this.#sequence;
+    this.#taken = this.#before = this.#sequence;
     this.#begin(0);
   }
 
@@ -151,7 +152,7 @@ export class Journal {
     let octets = 0;
     let count = 0;
     for (const { message } of this.#waiting) {
-      octets += lengthOf(message);
+      octets += mostOf(message);
       if (count > 0 && (octets > MOST_OCTETS || count >= MOST_MESSAGES)) break;
       count++;
     }
@@ -160,8 +161,8 @@ export class Journal {
 
   async #write(messages: readonly Written[]): Promise<void> {
     if (this.#open === undefined) throw new StoreError("journal: it is closed after a failure");
-    if (this.#at >= FAR && this.#taken === this.#sequence) this.#begin(this.#file);
-    else if (this.#at >= SIZE) await this.#takeOther();
+    if (this.#at >= FAR && this.#taken >= this.#before) this.#beginOther();
+    else if (this.#at >= SIZE) await this.#waitForOther();
     const sequence = ++this.#sequence;
     const head = { salt: this.#salt, sequence, time: this.#parts.time() };
     const octets = this.#writer.write(messages, head);
@@ -177,16 +178,19 @@ export class Journal {
     this.#parts.kept(place);
   }
 
-  /** When the tables have all that is in it. */
-  async #takeOther(): Promise<void> {
+  async #waitForOther(): Promise<void> {
     while (this.#taken < this.#before) await this.#room.promise;
+    this.#beginOther();
+  }
+
+  /** The tables have all that is in it. */
+  #beginOther(): void {
+    this.#before = this.#sequence;
     this.#begin(this.#file === 0 ? 1 : 0);
   }
 
-  /** At the beginning of a file, whose batches the tables have. */
   #begin(file: 0 | 1): void {
     this.close();
-    if (file !== this.#file) this.#before = this.#sequence;
     this.#file = file;
     this.#at = 0;
     const salt = new Uint8Array(6);

@@ -37,18 +37,16 @@ const decoder = new TextDecoder();
 
 /** One message on its way into a batch. */
 export interface Written {
-  readonly description: Uint8Array;
+  readonly description: string;
   readonly chunks: readonly Uint8Array[];
   readonly size: number;
 }
 
-/** With what stands before it. */
-export const lengthOf = ({ description, size }: Written): number =>
-  LENGTHS + description.length + size;
+/** With what stands before it; of its description as much as it could be in UTF-8. */
+export const mostOf = ({ description, size }: Written): number =>
+  LENGTHS + 3 * description.length + size;
 
-export function describe(message: Described): Uint8Array {
-  return encoder.encode(JSON.stringify(message));
-}
+export const describe = (message: Described): string => JSON.stringify(message);
 
 /** Octets for batches, used again and again. */
 export class BatchWriter {
@@ -61,31 +59,31 @@ export class BatchWriter {
 
   /** Good until the next is written. */
   write(messages: readonly Written[], { salt, sequence, time }: Head): Uint8Array {
-    const end = messages.reduce((sum, message) => sum + lengthOf(message), HEAD);
-    const length = paged(end);
-    if (length > this.#octets.length) this.#octets = new Uint8Array(2 * length);
-    const octets = this.#octets.subarray(0, length);
+    const most = paged(messages.reduce((sum, message) => sum + mostOf(message), HEAD));
+    if (most > this.#octets.length) this.#octets = new Uint8Array(2 * most);
+    const octets = this.#octets;
     const view = new DataView(octets.buffer);
     view.setBigUint64(AT.magic, MAGIC, true);
     view.setUint32(AT.count, messages.length, true);
     view.setFloat64(AT.salt, salt, true);
     view.setFloat64(AT.sequence, sequence, true);
     view.setFloat64(AT.time, time, true);
-    view.setFloat64(AT.end, end, true);
     let at = HEAD;
     for (const { description, chunks, size } of messages) {
-      view.setUint32(at, description.length, true);
+      const { written } = encoder.encodeInto(description, octets.subarray(at + LENGTHS));
+      view.setUint32(at, written, true);
       view.setUint32(at + 4, size, true);
-      octets.set(description, at + LENGTHS);
-      at += LENGTHS + description.length;
+      at += LENGTHS + written;
       for (const chunk of chunks) {
         octets.set(chunk, at);
         at += chunk.length;
       }
     }
-    octets.fill(0, end);
-    view.setUint32(AT.checksum, this.#checksum(octets.subarray(CHECKED, end)), true);
-    return octets;
+    view.setFloat64(AT.end, at, true);
+    const length = paged(at);
+    octets.fill(0, at, length);
+    view.setUint32(AT.checksum, this.#checksum(octets.subarray(CHECKED, at)), true);
+    return octets.subarray(0, length);
   }
 }
 
