@@ -1,8 +1,8 @@
 /**
  * The spool for a command: the database that a daemon may have open as well.
  *
- * Promises: no spool is made, none is brought up to the form of this version, and the lock of
- * the daemon is left alone; the store's clock is only read.
+ * Promises: no spool is made, none is brought up to the form of this version; what a daemon has
+ * acknowledged is in the tables before anybody looks into them; the store's clock is only read.
  */
 
 import { clock } from "../deno/clock.ts";
@@ -10,14 +10,21 @@ import { disk } from "../deno/files.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { Database, DatabaseFailure } from "../ports/database.ts";
 import { type ShownMessage, SpoolError } from "../ports/store.ts";
+import { Backlog } from "../store/backlog.ts";
 import { Engine, WriteError } from "../store/engine.ts";
 import { Layout } from "../store/layout.ts";
 import { type Looks, type Times, timeSince } from "../store/look.ts";
+import { lastIn } from "../store/replay.ts";
 import { VERSION } from "../store/schema.ts";
-import { openDatabase, prepareFolder } from "../store/spool.ts";
+import { openDatabase, prepareFolder, tryLock } from "../store/spool.ts";
 import { CommandError } from "./command.ts";
 import { configure, warn } from "./configure.ts";
 import * as status from "./status.ts";
+
+/** How long a daemon may take to have in the tables what it has acknowledged. */
+const PATIENCE = 10_000;
+/** How often that is looked at. */
+const LOOK = 10;
 
 export interface Spool {
   readonly layout: Layout;
@@ -43,6 +50,7 @@ export async function withSpool(
       const engine = new Engine(database, layout, disk, { viewed: spoolFiles, keepsTime: false });
       const wall = clock.now();
       const times = { time: timeSince(engine.looks.seen(), wall), wall };
+      await catchUp(engine, layout, times);
       return await use({ layout, database, engine, looks: engine.looks, times });
     } finally {
       database.close();
@@ -50,6 +58,36 @@ export async function withSpool(
   } catch (error) {
     throw inWords(error, layout);
   }
+}
+
+/** What is in the journal goes into the tables: by the daemon, or by us where none serves. */
+async function catchUp(engine: Engine, layout: Layout, times: Times): Promise<void> {
+  const last = lastIn(layout, disk);
+  const hasAll = () => engine.looks.numbers().journaled >= last;
+  for (const start = clock.monotonic(); !hasAll();) {
+    const lock = tryLock(layout, disk);
+    if (lock !== undefined) {
+      try {
+        return takeLeft(engine, layout, times);
+      } finally {
+        lock.close();
+      }
+    }
+    if (clock.monotonic() - start > PATIENCE) {
+      throw new CommandError("the daemon is slow to take what has come: try again");
+    }
+    await new Promise<void>((resolve) => clock.timer(LOOK, resolve));
+  }
+}
+
+function takeLeft(engine: Engine, layout: Layout, times: Times): void {
+  const backlog = new Backlog(layout, disk);
+  backlog.takeUp(engine.looks.numbers().journaled);
+  while (!backlog.isEmpty) {
+    const { results } = engine.write(backlog.operations(), new Uint8Array(0), times);
+    if (backlog.done(results).taken === undefined) throw new Error("the journal cannot be read");
+  }
+  backlog.close();
 }
 
 /** Throws a CommandError where there is none of this id. */

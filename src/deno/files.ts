@@ -48,19 +48,9 @@ const files: Files = {
   read: (path) => Deno.readFileSync(path),
   part(path, at, length) {
     using file = Deno.openSync(path, { read: true });
-    file.seekSync(at, Deno.SeekMode.Start);
-    const octets = new Uint8Array(length);
-    let size = 0;
-    while (size < length) {
-      const count = file.readSync(octets.subarray(size));
-      if (count === null) break;
-      size += count;
-    }
-    return octets.subarray(0, size);
+    return partOf(file, at, length);
   },
-  open(path, { empty = false } = {}) {
-    return new WrittenFile(Deno.openSync(path, { write: true, truncate: empty }));
-  },
+  open: (path) => new WrittenFile(Deno.openSync(path, { read: true, write: true })),
   link: (from, to) => Deno.linkSync(from, to),
   copy(from, to) {
     using file = Deno.openSync(from, { read: true });
@@ -105,6 +95,18 @@ const files: Files = {
   },
 };
 
+function partOf(file: Deno.FsFile, at: number, length: number): Uint8Array<ArrayBuffer> {
+  file.seekSync(at, Deno.SeekMode.Start);
+  const octets = new Uint8Array(length);
+  let size = 0;
+  while (size < length) {
+    const count = file.readSync(octets.subarray(size));
+    if (count === null) break;
+    size += count;
+  }
+  return octets.subarray(0, size);
+}
+
 class WrittenFile implements OpenFile {
   readonly #file: Deno.FsFile;
 
@@ -118,6 +120,19 @@ class WrittenFile implements OpenFile {
 
   sync(): Promise<void> {
     return this.#file.syncData();
+  }
+
+  rewind(): void {
+    this.#file.seekSync(0, Deno.SeekMode.Start);
+  }
+
+  empty(): void {
+    this.#file.truncateSync(0);
+    this.rewind();
+  }
+
+  part(at: number, length: number): Uint8Array<ArrayBuffer> {
+    return partOf(this.#file, at, length);
   }
 
   close(): void {

@@ -29,6 +29,12 @@ export interface OpenFile {
   write(octets: Uint8Array): void;
   /** What was written before is on stable storage then. */
   sync(): Promise<void>;
+  /** The next is written at the beginning. */
+  rewind(): void;
+  /** Nothing is in it any more. */
+  empty(): void;
+  /** Octets from a place on; fewer where it ends. */
+  part(at: number, length: number): Uint8Array<ArrayBuffer>;
   close(): void;
 }
 
@@ -44,8 +50,8 @@ export interface Files {
   read(path: string): Uint8Array<ArrayBuffer>;
   /** Octets from a place in a file on; fewer where it ends. */
   part(path: string, at: number, length: number): Uint8Array<ArrayBuffer>;
-  /** A file that is there; `empty`: of what it had nothing stays. */
-  open(path: string, options?: { readonly empty?: boolean }): OpenFile;
+  /** A file that is there. */
+  open(path: string): OpenFile;
   link(from: string, to: string): void;
   /** Octets and all, made stable; throws where there is one already. */
   copy(from: string, to: string): void;

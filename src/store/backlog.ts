@@ -3,7 +3,7 @@
  * they have it, however often that fails.
  */
 
-import type { Disk } from "../ports/files.ts";
+import type { Disk, OpenFile } from "../ports/files.ts";
 import { joined } from "../mail/parts.ts";
 import type { Operation, Result } from "./engine.ts";
 import type { Place } from "./journal.ts";
@@ -19,10 +19,13 @@ export class Backlog {
   readonly #layout: Layout;
   readonly #disk: Disk;
   #places: Place[] = [];
+  #files: readonly OpenFile[] | undefined;
   /** Of them, those that are being taken, and the messages in them. */
   #taking = 0;
   #messages: Kept[] = [];
   #damaged = false;
+  #trouble: string | undefined;
+  #toldTrouble: string | undefined;
 
   constructor(layout: Layout, disk: Disk) {
     this.#layout = layout;
@@ -31,6 +34,11 @@ export class Backlog {
 
   get isEmpty(): boolean {
     return this.#places.length === 0;
+  }
+
+  close(): void {
+    for (const file of this.#files ?? []) file.close();
+    this.#files = undefined;
   }
 
   add(places: readonly Place[]): void {
@@ -60,6 +68,17 @@ export class Backlog {
     this.#messages = [];
     this.#taking = 0;
     this.#damaged = false;
+    try {
+      return this.#read();
+    } catch (error) {
+      // They are tried again; what else is to be written is written.
+      this.#taking = 0;
+      this.#trouble ??= error instanceof Error ? error.message : String(error);
+      return [];
+    }
+  }
+
+  #read(): Operation[] {
     const operations: Operation[] = [];
     for (const { octets, sequence } of this.#first()) {
       const head = headOf(octets, this.#disk.checksum);
@@ -73,9 +92,9 @@ export class Backlog {
         operations.push({ kind: "take", kept, time: head.time });
       }
     }
-    const sequence = this.#places[this.#taking - 1]?.sequence;
-    if (sequence !== undefined) operations.push({ kind: "taken", sequence });
-    return operations;
+    if (this.#taking === 0) return [];
+    const { sequence } = this.#places[this.#taking - 1];
+    return [...operations, { kind: "taken", sequence }];
   }
 
   /** Read in pieces: batches lie one behind the other. */
@@ -90,8 +109,9 @@ export class Backlog {
       end += place.length;
       run.push(place);
     }
-    const path = this.#layout.journals[first.file];
-    const octets = this.#disk.files.part(path, first.at, end - first.at);
+    // It stays open: when there are no descriptors any more, mail goes on.
+    this.#files ??= this.#layout.journals.map((path) => this.#disk.files.open(path));
+    const octets = this.#files[first.file].part(first.at, end - first.at);
     for (const { at, length, sequence } of run) {
       const from = at - first.at;
       yield { octets: octets.subarray(from, from + length), sequence };
@@ -100,7 +120,9 @@ export class Backlog {
 
   /** They were carried out, with these results. */
   done(results: readonly Result[]): { taken: Taken | undefined; notices: Notice[] } {
-    if (this.#taking === 0) return { taken: undefined, notices: [] };
+    if (this.#taking === 0) return { taken: undefined, notices: this.#troubles() };
+    this.#trouble = undefined;
+    this.#toldTrouble = undefined;
     const { file, sequence } = this.#places[this.#taking - 1];
     this.#places = this.#places.slice(this.#taking);
     let last: number | undefined;
@@ -112,6 +134,15 @@ export class Backlog {
     }
     this.#messages = [];
     return { taken: { sequence, last }, notices };
+  }
+
+  /** Each once. */
+  #troubles(): Notice[] {
+    const why = this.#trouble;
+    if (why === undefined || why === this.#toldTrouble) return [];
+    this.#toldTrouble = why;
+    this.#trouble = undefined;
+    return [{ about: "journal not read", why }];
   }
 
   /** The tables cannot have it: it is the operator's now. Its envelope, a line, its octets. */

@@ -106,6 +106,7 @@ export class Batches {
     const { sequence } = this.#lastKept;
     while (this.#isBehind && this.#kept[0].sequence <= sequence) {
       await this.put(() => ({ kind: "probe" }));
+      if (this.#failed) throw new StoreError("journal: it cannot be read");
     }
   }
 
@@ -171,7 +172,8 @@ export class Batches {
         for (const notice of answer.notices) this.#host.notice(notice);
       }
       if (answer.kind !== "written") throw failureOf(answer);
-      this.#failed = false;
+      // The journal may be what cannot be read.
+      this.#failed = answer.taken === undefined && this.#told > 0;
       if (answer.taken !== undefined) this.#took(answer.taken);
       for (const [i, { resolve, reject }] of batch.entries()) {
         settle(answer.results[i], resolve, reject);

@@ -59,7 +59,8 @@ export class Journal {
   /** Of the last batch, and of the last that the tables have. */
   #sequence: number;
   #taken: number;
-  #open: OpenFile | undefined;
+  /** None: it has failed. */
+  #files: readonly OpenFile[] | undefined;
   #salt = 0;
   #file: 0 | 1 = 0;
   #at = 0;
@@ -69,17 +70,16 @@ export class Journal {
   #running = false;
   #room = Promise.withResolvers<void>();
 
-  /** Of the last batch that there was, which the tables must have. */
+  /** Of the last batch that there was, which the tables must have. It is to be emptied first. */
   constructor(parts: JournalParts, sequence: number) {
     this.#parts = parts;
     this.#writer = new BatchWriter(parts.checksum);
     this.#sequence = this.#taken = sequence;
-    this.empty();
   }
 
   /** Whether it can keep anything now. */
   get isOpen(): boolean {
-    return this.#open !== undefined;
+    return this.#files !== undefined;
   }
 
   /** Of the last batch that was kept, or may have been. */
@@ -123,15 +123,16 @@ export class Journal {
   /** Begins anew. The tables have all that was in it, and are past what may have been. */
   empty(): void {
     const { files, paths } = this.#parts;
-    this.close();
-    for (const path of paths) files.open(path, { empty: true }).close();
+    const opened = this.#files ?? paths.map((path) => files.open(path));
+    for (const file of opened) file.empty();
+    this.#files = opened;
     this.#taken = this.#before = this.#sequence;
     this.#begin(0);
   }
 
   close(): void {
-    this.#open?.close();
-    this.#open = undefined;
+    for (const file of this.#files ?? []) file.close();
+    this.#files = undefined;
   }
 
   async #run(): Promise<void> {
@@ -160,15 +161,16 @@ export class Journal {
   }
 
   async #write(messages: readonly Written[]): Promise<void> {
-    if (this.#open === undefined) throw new StoreError("journal: it is closed after a failure");
+    if (this.#files === undefined) throw new StoreError("journal: it is closed after a failure");
     if (this.#at >= FAR && this.#taken >= this.#before) this.#beginOther();
     else if (this.#at >= SIZE) await this.#waitForOther();
     const sequence = ++this.#sequence;
     const head = { salt: this.#salt, sequence, time: this.#parts.time() };
     const octets = this.#writer.write(messages, head);
     try {
-      this.#open.write(octets);
-      await this.#open.sync();
+      const file = this.#files[this.#file];
+      file.write(octets);
+      await file.sync();
     } catch (error) {
       this.close();
       throw error;
@@ -187,15 +189,14 @@ export class Journal {
   #beginOther(): void {
     this.#before = this.#sequence;
     this.#begin(this.#file === 0 ? 1 : 0);
+    this.#files![this.#file].rewind();
   }
 
   #begin(file: 0 | 1): void {
-    this.close();
     this.#file = file;
     this.#at = 0;
     const salt = new Uint8Array(6);
     this.#parts.random.fill(salt);
     this.#salt = salt.reduce((number, octet) => number * 256 + octet, 0);
-    this.#open = this.#parts.files.open(this.#parts.paths[file]);
   }
 }

@@ -6,7 +6,7 @@
  * journal has begun anew.
  */
 
-import type { Log } from "../ports.ts";
+import type { Clock, Log } from "../ports.ts";
 import type { Entry } from "../ports/store.ts";
 import type { Batches } from "./batches.ts";
 import { Bodies } from "./bodies.ts";
@@ -19,11 +19,14 @@ import type { Files } from "../ports/files.ts";
 
 /** Nothing was written for so long: what was delivered need not lie in the journal for ever. */
 const QUIET = 60_000;
+/** After a failure the journal is left alone for so long. */
+const REST = 5_000;
 
 export interface KeepingParts extends Omit<JournalParts, "paths" | "kept"> {
   readonly layout: Layout;
   readonly files: Files;
   readonly batches: Batches;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly log: Log;
   notice(notice: Notice): void;
 }
@@ -33,12 +36,15 @@ export class Keeping {
   readonly #bodies: Bodies;
   readonly #log: Log;
   readonly journal: Journal;
-  #mending: Promise<void> | undefined;
+  readonly #clock: Pick<Clock, "monotonic">;
+  #failedAt: number | undefined;
+  #passedOver = false;
 
   /** `journaled`: the last batch of the journal, which the tables have. */
   constructor(parts: KeepingParts, journaled: number) {
-    const { batches, files, layout, log, notice } = parts;
+    const { batches, clock, files, layout, log, notice } = parts;
     this.#batches = batches;
+    this.#clock = clock;
     this.#log = log;
     this.#bodies = new Bodies(
       files,
@@ -47,6 +53,11 @@ export class Keeping {
     );
     const kept = (place: Place) => batches.add(place);
     this.journal = new Journal({ ...parts, paths: layout.journals, kept }, journaled);
+    try {
+      this.journal.empty();
+    } catch (error) {
+      this.#failed(String(error));
+    }
   }
 
   /** Its number, where the tables have it already. */
@@ -59,7 +70,7 @@ export class Keeping {
     try {
       await this.journal.keep({ description: describe(pack(entry)), ...content });
     } catch (error) {
-      if (!this.journal.isOpen) this.#mendSoon(String(error));
+      if (!this.journal.isOpen) this.#failed(String(error));
       throw error;
     }
     return undefined;
@@ -85,30 +96,42 @@ export class Keeping {
     return number as number;
   }
 
-  #mendSoon(error: string): void {
-    if (this.#mending !== undefined) return;
+  #failed(error: string): void {
+    if (this.#failedAt !== undefined) return;
+    this.#failedAt = this.#clock.monotonic();
     this.#log("warning", "journal failed, mail goes to the tables", { error });
-    this.#mending = this.#mend().finally(() => this.#mending = undefined);
+    void this.#passOver();
   }
 
   /** Nobody may find what was refused: the tables are told to pass over it. */
-  async #mend(): Promise<void> {
+  async #passOver(): Promise<void> {
+    const { sequence } = this.journal;
     try {
-      const { sequence } = this.journal;
       await this.#batches.caughtUp();
       await this.#batches.put(() => ({ kind: "taken", sequence }));
-      this.journal.empty();
-      this.#log("info", "journal begun anew");
+      this.#passedOver = true;
     } catch {
-      // It is tried again when the journal is looked after, and mail goes to the tables until then.
+      // It is tried again when the journal is looked after.
     }
   }
 
   /** From time to time. */
-  tend(): void {
-    if (!this.journal.isOpen) {
-      this.#mending ??= this.#mend().finally(() => this.#mending = undefined);
-    } else if (this.journal.isUsed && this.#batches.idleFor() > QUIET) this.journal.empty();
+  async tend(): Promise<void> {
+    if (this.#failedAt === undefined) {
+      if (this.journal.isUsed && this.#batches.idleFor() > QUIET) this.journal.empty();
+      return;
+    }
+    if (this.#clock.monotonic() - this.#failedAt < REST) return;
+    if (!this.#passedOver) await this.#passOver();
+    if (!this.#passedOver) return;
+    try {
+      this.journal.empty();
+      this.#failedAt = undefined;
+      this.#passedOver = false;
+      this.#log("info", "journal begun anew");
+    } catch {
+      // It cannot be opened yet.
+    }
   }
 
   /** All is in the tables, as far as they can take it. */

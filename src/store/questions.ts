@@ -32,6 +32,7 @@ export type Notice =
   | { readonly about: "opened anew" }
   /** Of the journal, after a kill: some of it is lost, and the file is set aside. */
   | { readonly about: "journal damaged"; readonly path: string }
+  | { readonly about: "journal not read"; readonly why: string }
   /** It was acknowledged, and cannot be in the tables: it is set aside. */
   | { readonly about: "not taken"; readonly path: string; readonly why: string }
   | { readonly about: "not removed"; readonly path: string; readonly why: string };

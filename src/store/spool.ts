@@ -75,15 +75,21 @@ export function lock(layout: Layout, disk: Disk, patience = LOCK_PATIENCE): Data
   }
 }
 
-/** Whether a daemon serves it at this moment. */
-export function isServed(layout: Layout, disk: Disk): boolean {
+/** None: a daemon serves it at this moment. */
+export function tryLock(layout: Layout, disk: Disk): Database | undefined {
   try {
-    lock(layout, disk, 0).close();
-    return false;
+    return lock(layout, disk, 0);
   } catch (error) {
-    if (error instanceof SpoolError) return true;
+    if (error instanceof SpoolError) return undefined;
     throw error;
   }
+}
+
+/** Whether a daemon serves it at this moment. */
+export function isServed(layout: Layout, disk: Disk): boolean {
+  const locked = tryLock(layout, disk);
+  locked?.close();
+  return locked === undefined;
 }
 
 /** Throws a SpoolError where it must be left alone. */

@@ -285,7 +285,8 @@ export class SqliteStore implements Store {
       if (this.#closed) return;
       if (answer instanceof ThreadEndedError) return this.#broken(answer);
       if (answer.kind === "polled" && answer.changed) this.#news();
-      this.#keeping.tend();
+      await this.#keeping.tend();
+      if (this.#closed) return;
       this.#poll();
     });
   }

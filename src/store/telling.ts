@@ -11,6 +11,8 @@ export function tell(notice: Notice, log: Log): void {
       return log("error", "damaged store set aside", { ...notice.salvaged });
     case "journal damaged":
       return log("error", "damaged journal set aside, mail is lost", { path: notice.path });
+    case "journal not read":
+      return log("error", "journal cannot be read", { why: notice.why });
     case "not taken":
       return log("error", "message set aside, the store cannot have it", {
         path: notice.path,

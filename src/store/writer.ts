@@ -47,6 +47,7 @@ export class Writer {
       case "poll":
         return { kind: "polled", changed: this.#poll() };
       case "close":
+        this.#backlog.close();
         this.#engine?.close();
         this.#lock?.close();
         return { kind: "closed" };
@@ -92,7 +93,10 @@ export class Writer {
   #takeUp(engine: Engine, times: Times): void {
     ensureJournals(this.#layout, this.#disk);
     this.#notices.push(...this.#backlog.takeUp(engine.looks.numbers().journaled));
-    while (!this.#backlog.isEmpty) this.#carryOut(engine, [], new Uint8Array(0), times);
+    while (!this.#backlog.isEmpty) {
+      const { taken } = this.#carryOut(engine, [], new Uint8Array(0), times);
+      if (taken === undefined) throw new Error("the journal cannot be read");
+    }
   }
 
   /**

@@ -68,6 +68,9 @@ function nameIn(spool: string, path: string | undefined): string | undefined {
       return "database";
     case "/queue.db-wal":
       return "log";
+    case "/journal-1":
+    case "/journal-2":
+      return "journal";
     default:
       return path?.startsWith(`${spool}/bodies/`) ? "body" : undefined;
   }
@@ -81,8 +84,19 @@ function sinceContent(deeds: readonly string[]): readonly string[] {
 
 testWith("strace", "D2 a message is synced, once, before its 250", async (strace) => {
   const deeds = await deedsUpon(strace, 4096);
-  assert.deepEqual(sinceContent(deeds), ["write log", "sync log", "250"]);
+  assert.deepEqual(sinceContent(deeds), ["write journal", "sync journal", "250"]);
 });
+
+testWith(
+  "strace",
+  "D2 the tables are synced before what they took is written over",
+  async (strace) => {
+    const deeds = await deedsUpon(strace, 4096);
+    const since = deeds.slice(deeds.indexOf("sync journal"));
+    const [written, synced] = [since.indexOf("write log"), since.indexOf("sync log")];
+    assert.ok(0 < written && written < synced, since.join());
+  },
+);
 
 testWith("strace", "D2 a large one: its octets, its name, its row, then 250", async (strace) => {
   const deeds = await deedsUpon(strace, 300_000);
@@ -94,7 +108,7 @@ testWith("strace", "D2 a large one: its octets, its name, its row, then 250", as
 
 testWith("strace", "D2 the names of a new spool are stable before any 250", async (strace) => {
   const deeds = await deedsUpon(strace, 100);
-  for (const made of ["make database", "make log"]) {
+  for (const made of ["make database", "make journal"]) {
     const from = deeds.indexOf(made);
     assert.ok(from >= 0, made);
     const synced = deeds.indexOf("sync spool/", from);

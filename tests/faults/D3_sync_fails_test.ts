@@ -1,7 +1,7 @@
 /**
- * D3: a sync that fails: whoever waited on it gets 451, and the database is closed and opened
- * anew from the disk before anything is written again. What was acknowledged before is still
- * there, what was refused is not, and nothing is there twice.
+ * D3: a sync that fails: whoever waited on it gets 451, and what was written is closed and begun
+ * anew before anything is written again: the journal, and the database behind it. What was
+ * acknowledged before is still there, what was refused is not, and nothing is there twice.
  */
 
 import assert from "node:assert/strict";
@@ -15,6 +15,9 @@ const NOT_STORED = /^451 4\.3\.0 /;
 const ACCEPTED = /^250 2\.0\.0 .* ([0-9a-z]+)$/;
 const LARGE = 300_000;
 const LOG = "queue.db-wal";
+const JOURNALS = ["journal-1", "journal-2"];
+/** A client's limit is kept by the tables: all its messages are written there at once. */
+const TO_TABLES = { SMTP_MAX_QUEUED_PER_CLIENT: "1000" };
 
 /** A spool, the daemon that works in it, and what is there when it has ended. */
 class Spool implements AsyncDisposable {
@@ -31,12 +34,18 @@ class Spool implements AsyncDisposable {
   }
 
   /** Of its calls those on the named are recorded, and may fail. */
-  daemon(strace: string, names: readonly string[], ...inject: string[]): Promise<Daemon> {
+  daemon(
+    strace: string,
+    names: readonly string[],
+    inject: readonly string[] = [],
+    settings: Record<string, string> = {},
+  ): Promise<Daemon> {
     const on = names.flatMap((name) => ["-P", `${this.path}/${name}`]);
-    const calls = "trace=openat,close,pwrite64,fsync,fdatasync";
+    const calls = "trace=openat,close,write,pwrite64,fsync,fdatasync,ftruncate";
+    const quiet = { SMTP_DEBUG: "false", SMTP_SPOOL_FILES: "false" };
     return Daemon.start({
       under: [...recording(strace, this.#record), "-e", calls, ...on, ...inject],
-      settings: { SMTP_QUEUE_PATH: this.path, SMTP_DEBUG: "false", SMTP_SPOOL_FILES: "false" },
+      settings: { SMTP_QUEUE_PATH: this.path, ...quiet, ...settings },
     });
   }
 
@@ -89,7 +98,7 @@ const isSync = ({ call }: Event) => /^f(data)?sync$/.test(call.name);
 /** How the engine syncs its log, and how often until the first message is kept. */
 async function syncsOfLog(strace: string): Promise<{ name: string; until: number }> {
   await using spool = await Spool.make();
-  await using daemon = await spool.daemon(strace, [LOG]);
+  await using daemon = await spool.daemon(strace, [LOG], [], TO_TABLES);
   await accepted(daemon);
   daemon.signalGroup("SIGKILL");
   await daemon.status;
@@ -100,8 +109,8 @@ async function syncsOfLog(strace: string): Promise<{ name: string; until: number
 testWith("strace", "D3 a failed sync: 451, and the database is opened anew", async (strace) => {
   const { name, until } = await syncsOfLog(strace);
   await using spool = await Spool.make();
-  const inject = `--inject=${name}:error=EIO:when=${until + 1}`;
-  await using daemon = await spool.daemon(strace, [LOG], inject);
+  const inject = [`--inject=${name}:error=EIO:when=${until + 1}`];
+  await using daemon = await spool.daemon(strace, [LOG], inject, TO_TABLES);
   const before = await accepted(daemon);
   assert.match(await mail(daemon), NOT_STORED);
   const after = [await accepted(daemon), await accepted(daemon)];
@@ -123,7 +132,8 @@ testWith("strace", "D3 all that wait while syncs fail get 451", async (strace) =
   const clients = 10;
   // An attempt costs several: that of the message, those of closing and opening.
   const when = `${until + 1}..${until + clients * 10}`;
-  await using daemon = await spool.daemon(strace, [LOG], `--inject=${name}:error=EIO:when=${when}`);
+  const inject = [`--inject=${name}:error=EIO:when=${when}`];
+  await using daemon = await spool.daemon(strace, [LOG], inject, TO_TABLES);
   const kept = [await accepted(daemon)];
   const replies = await Promise.all(Array.from({ length: clients }, () => mail(daemon)));
   for (const reply of replies) assert.match(reply, NOT_STORED);
@@ -146,6 +156,8 @@ testWith("strace", "D3 a large body that cannot be synced: 451, nothing left", a
   });
   assert.match(await mail(daemon, LARGE), NOT_STORED);
   assert.deepEqual(spool.bodies(), []);
+  // The journal is synced so, too; mail then goes to the tables.
+  assert.match(await mail(daemon), NOT_STORED);
   const small = await accepted(daemon);
   await end(daemon);
   assert.deepEqual(await spool.ids(), [small]);
@@ -153,7 +165,7 @@ testWith("strace", "D3 a large body that cannot be synced: 451, nothing left", a
 
 testWith("strace", "D3 a name that cannot be synced: 451, nothing left", async (strace) => {
   await using spool = await Spool.make();
-  await using daemon = await spool.daemon(strace, ["bodies"], "--inject=fsync:error=EIO");
+  await using daemon = await spool.daemon(strace, ["bodies"], ["--inject=fsync:error=EIO"]);
   assert.match(await mail(daemon, LARGE), NOT_STORED);
   assert.deepEqual(spool.bodies(), []);
   const small = await accepted(daemon);
@@ -167,8 +179,8 @@ testWith(
   async (strace) => {
     const { name, until } = await syncsOfLog(strace);
     await using spool = await Spool.make();
-    const inject = `--inject=${name}:error=EIO:when=${until + 1}`;
-    await using daemon = await spool.daemon(strace, [LOG], inject);
+    const inject = [`--inject=${name}:error=EIO:when=${until + 1}`];
+    await using daemon = await spool.daemon(strace, [LOG], inject, TO_TABLES);
     const small = await accepted(daemon);
     assert.match(await mail(daemon, LARGE), NOT_STORED);
     assert.deepEqual(spool.bodies(), []);
@@ -176,5 +188,67 @@ testWith(
     await end(daemon);
     const [large] = spool.bodies();
     assert.deepEqual(await spool.ids(), [small, large].toSorted());
+  },
+);
+
+testWith("strace", "D3 the journal cannot be synced: 451, and it is begun anew", async (strace) => {
+  await using spool = await Spool.make();
+  const inject = ["--inject=fdatasync:error=EIO:when=1"];
+  await using daemon = await spool.daemon(strace, JOURNALS, inject);
+  assert.match(await mail(daemon), NOT_STORED);
+  const toTables = await accepted(daemon);
+  await daemon.says(/journal begun anew/);
+  const toJournal = await accepted(daemon);
+  await end(daemon);
+  assert.match(
+    daemon.output,
+    /warning: journal failed, mail goes to the tables error=.*\(os error 5\)/,
+  );
+  assert.deepEqual(await spool.ids(), [toTables, toJournal].toSorted());
+
+  const calls = (await spool.calls()).map((event) => ({
+    name: event.call.name,
+    result: event.result,
+  }));
+  const since = calls.slice(
+    calls.findIndex(({ name, result }) => name === "fdatasync" && result < 0),
+  );
+  const first = (name: string) => since.findIndex((call) => call.name === name);
+  assert.ok(0 < first("close") && first("close") < first("openat"), "not closed");
+  assert.ok(first("ftruncate") < first("write"), "written to without being emptied");
+});
+
+testWith(
+  "strace",
+  "D3 what was refused by the journal is not there after a kill",
+  async (strace) => {
+    await using spool = await Spool.make();
+    const inject = ["--inject=fdatasync:error=EIO:when=1"];
+    await using daemon = await spool.daemon(strace, JOURNALS, inject);
+    assert.match(await mail(daemon), NOT_STORED);
+    const kept = await accepted(daemon);
+    // Until then the tables may not have been told.
+    await accepted(daemon).then((id) => kept !== id);
+    daemon.signalGroup("SIGKILL");
+    await daemon.status;
+    const ids = await spool.ids();
+    assert.equal(ids.length, 2);
+    assert.ok(ids.includes(kept));
+  },
+);
+
+testWith(
+  "strace",
+  "D3 the log cannot be synced: what the journal has is taken later",
+  async (strace) => {
+    const { name, until } = await syncsOfLog(strace);
+    await using spool = await Spool.make();
+    const inject = [`--inject=${name}:error=EIO:when=${until}..${until + 1}`];
+    await using daemon = await spool.daemon(strace, [LOG], inject);
+    const kept = [await accepted(daemon)];
+    await daemon.says(/warning: store opened anew after a failure of the disk/);
+    kept.push(await accepted(daemon));
+    await end(daemon);
+    assert.deepEqual(await spool.ids(), kept.toSorted());
   },
 );
