@@ -123,7 +123,14 @@ export class Looks {
   }
 
   tally(): Tally {
-    const { last_number: _, named: __, seen_time: ___, seen_wall: ____, ...tally } = this.#sums();
+    const {
+      last_number: _,
+      named: __,
+      journaled: ___,
+      seen_time: ____,
+      seen_wall: _____,
+      ...tally
+    } = this.#sums();
     return tally as unknown as Tally;
   }
 

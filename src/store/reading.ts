@@ -42,8 +42,11 @@ export class Reading {
   async ask<Question extends ReaderQuestion>(
     question: Question,
   ): Promise<ReaderAnswers[Question["kind"]]> {
-    // Where they cannot take it, what they have is shown all the same.
-    if (!AT_ONCE.has(question.kind)) await this.#caughtUp().catch(() => {});
+    if (!AT_ONCE.has(question.kind)) {
+      // What is damaged is salvaged by the first that fails of it. Where the tables cannot take
+      // what was kept, what they have is shown all the same.
+      await this.#caughtUp().catch(() => this.#caughtUp()).catch(() => {});
+    }
     const changes = this.#changes;
     let answer = await this.#askOnce(question);
     if (isCorrupt(answer)) {

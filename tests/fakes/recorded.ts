@@ -15,6 +15,11 @@ export class RecordedFolder {
   readonly #root: string;
   readonly #folder: Folder;
   readonly #syncs = new Map<Call, () => void>();
+  /**
+   * Where the next octets go that are written one behind the other, by descriptor; of one that
+   * was doubled both have the same.
+   */
+  readonly #positions = new Map<string, { at: number }>();
 
   /** `before`: a folder with what was in it, all of it stable; none: it was empty. */
   constructor(root: string, before?: string) {
@@ -54,9 +59,23 @@ export class RecordedFolder {
     }
     switch (call.name) {
       case "openat":
+        this.#positions.set(String(result), { at: 0 });
         return this.#opened(this.#within(path), String(call.args[2]));
-      case "write":
-        return this.#file(first)?.append((second as Uint8Array).subarray(0, result));
+      case "fcntl":
+        if (String(second).startsWith("F_DUPFD")) {
+          this.#positions.set(String(result), this.#position(first));
+        }
+        return;
+      case "lseek":
+        this.#position(first).at = result;
+        return;
+      case "write": {
+        const octets = (second as Uint8Array).subarray(0, result);
+        const position = this.#position(first);
+        this.#file(first)?.change({ at: position.at, octets });
+        position.at += result;
+        return;
+      }
       case "pwrite64": {
         const octets = (second as Uint8Array).subarray(0, result);
         return this.#file(first)?.change({ at: Number(call.args[3]), octets });
@@ -92,7 +111,13 @@ export class RecordedFolder {
     if (!(file instanceof File) || !/O_WRONLY|O_RDWR/.test(flags)) return;
     if (flags.includes("O_TRUNC")) file.change({ length: 0 });
     if (flags.includes("O_APPEND")) throw new Error(`appending is not understood: ${path}`);
-    file.position = 0;
+  }
+
+  #position(descriptor: string | Uint8Array): { at: number } {
+    const number = String(descriptor).split("<", 1)[0];
+    let position = this.#positions.get(number);
+    if (position === undefined) this.#positions.set(number, position = { at: 0 });
+    return position;
   }
 
   #file(descriptor: string | Uint8Array): File | undefined {

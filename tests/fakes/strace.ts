@@ -7,7 +7,9 @@
 
 /** Whatever changes files or makes them stable; a call that this system lacks is no matter. */
 const CALLS = [
-  ..."openat write pwrite64 fsync fdatasync ftruncate linkat unlinkat mkdirat".split(" "),
+  ..."openat fcntl lseek write pwrite64 fsync fdatasync ftruncate linkat unlinkat mkdirat".split(
+    " ",
+  ),
   ..."?open ?creat ?link ?unlink ?mkdir ?rmdir ?rename ?renameat ?renameat2".split(" "),
   ..."?writev ?pwritev ?pwritev2 ?truncate ?fallocate ?copy_file_range ?sendfile".split(" "),
   ..."?symlink ?symlinkat ?sync_file_range ?syncfs ?sync ?msync".split(" "),

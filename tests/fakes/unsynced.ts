@@ -16,19 +16,12 @@ const SECTOR = 512;
 type Change = { readonly at: number; readonly octets: Uint8Array } | { readonly length: number };
 
 export class File {
-  /** Where the next octets go that are written one behind the other. */
-  position = 0;
   readonly #before: string | undefined;
   #stable: Octets | undefined;
   readonly #unsynced: Change[] = [];
 
   constructor(before?: string) {
     this.#before = before;
-  }
-
-  append(octets: Uint8Array): void {
-    this.change({ at: this.position, octets });
-    this.position += octets.length;
   }
 
   change(change: Change): void {

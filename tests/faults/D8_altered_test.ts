@@ -108,6 +108,7 @@ for (const what of Object.keys(ALTERED)) {
 Deno.test("D8 a message of which there are only recipients delays nobody", async () => {
   await using test = await TestStore.open();
   for (const id of ["good1", BAD, "good2"]) await test.store.commit(entryOf({ id }));
+  await test.store.stats();
   change(`DELETE FROM message WHERE id = '${BAD}'`)(test.folder);
   assert.deepEqual([...(await outcomeOf(test)).states.values()], ["queued", "queued"]);
   assert.equal((await test.store.stats()).quarantined, 1);
