@@ -19,7 +19,8 @@ export class Backlog {
   readonly #layout: Layout;
   readonly #disk: Disk;
   #places: Place[] = [];
-  #files: readonly OpenFile[] | undefined;
+  /** They stay open: when there are no descriptors any more, mail goes on. */
+  #files: readonly OpenFile[] = [];
   /** Of them, those that are being taken, and the messages in them. */
   #taking = 0;
   #messages: Kept[] = [];
@@ -37,8 +38,8 @@ export class Backlog {
   }
 
   close(): void {
-    for (const file of this.#files ?? []) file.close();
-    this.#files = undefined;
+    for (const file of this.#files) file.close();
+    this.#files = [];
   }
 
   add(places: readonly Place[]): void {
@@ -49,6 +50,8 @@ export class Backlog {
   takeUp(journaled: number): Notice[] {
     const { places, damaged } = leftIn(this.#layout, this.#disk, journaled);
     this.#places = [...places];
+    this.close();
+    this.#files = this.#layout.journals.map((path) => this.#disk.files.open(path));
     return damaged.map((path) => this.#copyAside(path));
   }
 
@@ -109,8 +112,6 @@ export class Backlog {
       end += place.length;
       run.push(place);
     }
-    // It stays open: when there are no descriptors any more, mail goes on.
-    this.#files ??= this.#layout.journals.map((path) => this.#disk.files.open(path));
     const octets = this.#files[first.file].part(first.at, end - first.at);
     for (const { at, length, sequence } of run) {
       const from = at - first.at;

@@ -130,7 +130,7 @@ export class Batches {
     const quiet = this.#lastKept.at + IDLE;
     const due = this.#failed
       ? this.#endedAt + AFTER_FAILURE
-      : Math.min(this.#endedAt + Math.max(pause, 1), Math.max(quiet, this.#endedAt));
+      : Math.min(this.#endedAt + pause, Math.max(quiet, this.#endedAt));
     if (due <= time) return this.#start();
     this.#cancel ??= this.#host.clock.timer(due - time, () => {
       this.#cancel = undefined;

@@ -34,7 +34,7 @@ const plants = {
 };
 
 for (const [what, plant] of Object.entries(plants)) {
-  for (const name of ["queue.db", "daemon.lock"]) {
+  for (const name of ["queue.db", "daemon.lock", "journal-1", "journal-2"]) {
     Deno.test(`D11 ${what} for ${name} is refused`, async () => {
       await using target = await elsewhere();
       await using test = await TestStore.open();

@@ -78,7 +78,17 @@ testWith("sh", "H8 under umask 000 folders are 0700, files 0600", async (sh) => 
       assert.equal(mode.toString(8), wanted.toString(8), path);
     }
     const names = found.map(([path]) => path.slice(spool.length + 1));
-    for (const name of ["queue.db", "queue.db-wal", "queue.db-shm", "daemon.lock", "quarantine"]) {
+    for (
+      const name of [
+        "queue.db",
+        "queue.db-wal",
+        "queue.db-shm",
+        "journal-1",
+        "journal-2",
+        "daemon.lock",
+        "quarantine",
+      ]
+    ) {
       assert.ok(names.includes(name), name);
     }
     assert.equal(names.filter((name) => name.startsWith("bodies/")).length, 1);
