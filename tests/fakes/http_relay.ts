@@ -92,8 +92,11 @@ export class HttpRelay implements AsyncDisposable {
   }
 
   /** One message; what is said to its content. */
-  mail(subject?: string): Promise<string> {
-    return mail(this.port, { subject });
+  /** Until the store is at rest again. */
+  async mail(subject?: string): Promise<string> {
+    const reply = await mail(this.port, { subject });
+    await this.#test.store.stats();
+    return reply;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
