@@ -186,11 +186,8 @@ export class Dispatcher {
     const cancel = clock.timer(DEADLINE, () => deadline.abort());
     try {
       const signal = AbortSignal.any([this.#stop.signal, deadline.signal]);
-      const outcomes = await delivery.deliver(
-        claim,
-        () => store.content(claim.message, claim.id),
-        signal,
-      );
+      const content = () => store.content(claim.message, claim.id);
+      const outcomes = await delivery.deliver(claim, content, signal);
       if (outcomes.length === claim.recipients.length) return outcomes;
       throw new Error(`deliver: ${outcomes.length} outcomes for ${claim.recipients.length}`);
     } finally {

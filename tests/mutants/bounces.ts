@@ -38,8 +38,8 @@ export const bounces: readonly Mutant[] = [
     row: "B12",
     what: "many spaces make a line of white space",
     file: "src/mail/field.ts",
-    find: `  if (word === "") return [];\n`,
-    put: "",
+    find: `if (sound !== "" && sound.length`,
+    put: "if (sound.length",
     tests: bounce,
   },
   {

@@ -22,6 +22,54 @@ export const durability: readonly Mutant[] = [
     tests: fault("D2_order"),
   },
   {
+    row: "D2",
+    what: "the journal does not wait for the disk",
+    file: "src/deno/files.ts",
+    find: "    return this.#file.syncData();\n",
+    put: "    return Promise.resolve();\n",
+    tests: fault("D2_order"),
+  },
+  {
+    row: "D7",
+    what: "a message is acknowledged while the journal is synced",
+    file: "src/store/journal.ts",
+    find: "      await file.sync();\n",
+    put: "      void file.sync();\n",
+    tests: fault("D7_power"),
+  },
+  {
+    row: "D3",
+    what: "after a failed sync the journal is used as it is",
+    file: "src/store/journal.ts",
+    find: "    } catch (error) {\n      this.close();\n      throw error;\n",
+    put: "    } catch (error) {\n      throw error;\n",
+    tests: fault("D3_sync_fails"),
+  },
+  {
+    row: "D3",
+    what: "the tables are not told what the journal refused",
+    file: "src/store/keeping.ts",
+    find: `      await this.#batches.put(() => ({ kind: "taken", sequence }));\n`,
+    put: "",
+    tests: fault("D3_sync_fails"),
+  },
+  {
+    row: "D1",
+    what: "what a killed daemon left in the journal is not taken up",
+    file: "src/store/backlog.ts",
+    find: "    this.#places = [...places];\n",
+    put: "",
+    tests: fault("D1_kill"),
+  },
+  {
+    row: "D7",
+    what: "the journal is written over before the tables have it",
+    file: "src/store/journal.ts",
+    find: "this.#at >= FAR && this.#taken >= this.#before",
+    put: "this.#at >= FAR",
+    tests: ["tests/store/journal_test.ts"],
+  },
+  {
     row: "D3",
     what: "after a failed sync the database is used as it is",
     file: "src/store/writer.ts",
@@ -40,8 +88,8 @@ export const durability: readonly Mutant[] = [
   {
     row: "D5",
     what: "what is left of a large body that was not kept stays",
-    file: "src/store/sqlite.ts",
-    find: "if (isLarge) this.#bodies.forget(id);",
+    file: "src/store/keeping.ts",
+    find: "      this.#bodies.forget(id);\n",
     put: "",
     tests: fault("D3_sync_fails"),
   },
@@ -168,7 +216,7 @@ export const durability: readonly Mutant[] = [
   {
     row: "D1",
     what: "a large body is not waited for",
-    file: "src/store/sqlite.ts",
+    file: "src/store/keeping.ts",
     find: "await this.#bodies.keep(id, content)",
     put: "(void this.#bodies.keep(id, content).catch(() => {}), 0)",
     tests: fault("D1_kill"),
@@ -194,8 +242,10 @@ export const durability: readonly Mutant[] = [
     row: "D9",
     what: "a message is written down as delivered, and then handed over",
     file: "src/queue/dispatcher.ts",
-    find:
-      "      const outcomes = await delivery.deliver(claim, () => store.content(claim.message), signal);\n",
+    find: `
+      const content = () => store.content(claim.message, claim.id);
+      const outcomes = await delivery.deliver(claim, content, signal);
+`,
     put: `
       const content = await store.content(claim.message);
       const attempt = { at: clock.now(), outcome: { kind: "delivered", reply: "250" } };

@@ -35,8 +35,8 @@ export const limits: readonly Mutant[] = [
     row: "B8",
     what: "messages are not counted",
     file: "src/relay.ts",
-    find: " ?? this.#rates.take(client),",
-    put: ",",
+    find: "refusal ?? this.#rates.take(client)",
+    put: "refusal",
     tests: RATES,
   },
   {

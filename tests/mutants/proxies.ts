@@ -92,8 +92,8 @@ export const proxies: readonly Mutant[] = [
     row: "S19",
     what: "XCLIENT is offered to anybody",
     file: "src/inbound/visit.ts",
-    find: "xclient: this.#isProxy,",
-    put: "xclient: true,",
+    find: "rulesOf(this.#house.options, this.#isProxy)",
+    put: "rulesOf(this.#house.options, true)",
     tests: CLAIMED,
   },
   {

@@ -39,8 +39,8 @@ export const server: readonly Mutant[] = [
     row: "R5",
     what: "reading goes on while replies wait to be sent",
     file: "src/inbound/conversation.ts",
-    find: "        await this.#flush();\n        if (this.#session.wantsOctets)",
-    put: "        this.#flush().catch(() => {});\n        if (this.#session.wantsOctets)",
+    find: `if (replies !== "") await this.#send(replies);`,
+    put: `if (replies !== "") this.#send(replies).catch(() => {});`,
     tests: fault("R5_client_never_reads"),
   },
   {
