@@ -120,7 +120,7 @@ class Line {
   end(): { result: number; path: string | undefined } | undefined {
     const rest = this.#text(this.#octets.length - this.#at).trim();
     if (CUT_SHORT.test(rest) || /^= (?:\?|-1 \(errno)/.test(rest)) return undefined;
-    const found = /^= (-?\d+)(?:<(.*)>)?(?: E[A-Z0-9]+ \(.*\))?$/.exec(rest);
+    const found = /^= (-?\d+|0x[0-9a-f]+)(?:<(.*)>)?(?: (?:E[A-Z0-9]+ )?\(.*\))?$/.exec(rest);
     if (found === null) throw this.#bad();
     return { result: Number(found[1]), path: found[2] };
   }
