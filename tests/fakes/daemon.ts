@@ -137,14 +137,26 @@ export class Daemon implements AsyncDisposable {
       const found = pattern.exec(this.#output);
       if (found !== null) return found;
       if (this.#ended) throw new Error(`the daemon ended without ${pattern}:\n${this.#output}`);
-      await new Promise<void>((resolve) => {
-        const look = () => {
-          this.#waiting.delete(look);
-          resolve();
-        };
-        this.#waiting.add(look);
-      });
+      await this.#more();
     }
+  }
+
+  /** Until it has said this so often. */
+  async saysOften(text: string, times: number): Promise<void> {
+    while (this.#output.split(text).length <= times) {
+      if (this.#ended) throw new Error(`the daemon ended without ${times} times ${text}`);
+      await this.#more();
+    }
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+    });
   }
 
   async #follow(stream: ReadableStream<Uint8Array>): Promise<void> {
