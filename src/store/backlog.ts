@@ -57,8 +57,12 @@ export class Backlog {
 
   #copyAside(from: string): Notice {
     const path = this.#freeName(from);
-    this.#disk.files.copy(from, path);
-    return { about: "journal damaged", path };
+    try {
+      this.#disk.files.copy(from, path);
+      return { about: "journal damaged", path };
+    } catch (error) {
+      return { about: "journal damaged", path: `(it cannot be set aside: ${error})` };
+    }
   }
 
   /** Whether this was taken was not known: the tables have all up to this batch. */
@@ -131,7 +135,7 @@ export class Backlog {
     for (const [i, kept] of this.#messages.entries()) {
       const result = results[i];
       if ("value" in result) last = result.value as number | undefined ?? last;
-      else notices.push({ about: "not taken", path: this.#setAside(kept), why: result.why });
+      else notices.push(this.#setAside(kept, result.why));
     }
     this.#messages = [];
     return { taken: { sequence, last }, notices };
@@ -147,11 +151,15 @@ export class Backlog {
   }
 
   /** The tables cannot have it: it is the operator's now. Its envelope, a line, its octets. */
-  #setAside({ message, octets }: Kept): string {
+  #setAside({ message, octets }: Kept, why: string): Notice {
     const path = this.#freeName(message.id);
     const envelope = new TextEncoder().encode(JSON.stringify(message) + "\n");
-    this.#disk.files.write(path, joined([envelope, octets]));
-    return path;
+    try {
+      this.#disk.files.write(path, joined([envelope, octets]));
+      return { about: "not taken", path, why };
+    } catch (error) {
+      return { about: "not taken", path: `(it cannot be set aside: ${error})`, why };
+    }
   }
 
   #freeName(path: string): string {

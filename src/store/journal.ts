@@ -123,9 +123,13 @@ export class Journal {
   /** Begins anew. The tables have all that was in it, and are past what may have been. */
   empty(): void {
     const { files, paths } = this.#parts;
-    const opened = this.#files ?? paths.map((path) => files.open(path));
-    for (const file of opened) file.empty();
-    this.#files = opened;
+    this.#files ??= paths.map((path) => files.open(path));
+    try {
+      for (const file of this.#files) file.empty();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
     this.#taken = this.#before = this.#sequence;
     this.#begin(0);
   }

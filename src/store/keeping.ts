@@ -53,11 +53,7 @@ export class Keeping {
     );
     const kept = (place: Place) => batches.add(place);
     this.journal = new Journal({ ...parts, paths: layout.journals, kept }, journaled);
-    try {
-      this.journal.empty();
-    } catch (error) {
-      this.#failed(String(error));
-    }
+    this.#empty();
   }
 
   /** Its number, where the tables have it already. */
@@ -103,6 +99,14 @@ export class Keeping {
     void this.#passOver();
   }
 
+  #empty(): void {
+    try {
+      this.journal.empty();
+    } catch (error) {
+      this.#failed(String(error));
+    }
+  }
+
   /** Nobody may find what was refused: the tables are told to pass over it. */
   async #passOver(): Promise<void> {
     const { sequence } = this.journal;
@@ -118,7 +122,7 @@ export class Keeping {
   /** From time to time. */
   async tend(): Promise<void> {
     if (this.#failedAt === undefined) {
-      if (this.journal.isUsed && this.#batches.idleFor() > QUIET) this.journal.empty();
+      if (this.journal.isUsed && this.#batches.idleFor() > QUIET) this.#empty();
       return;
     }
     if (this.#clock.monotonic() - this.#failedAt < REST) return;
@@ -136,7 +140,11 @@ export class Keeping {
 
   /** All is in the tables, as far as they can take it. */
   close(): void {
-    if (this.journal.isDone) this.journal.empty();
+    try {
+      if (this.journal.isDone) this.journal.empty();
+    } catch {
+      // The next daemon does it.
+    }
     this.journal.close();
   }
 }
