@@ -41,8 +41,8 @@ export const durability: readonly Mutant[] = [
     row: "D3",
     what: "after a failed sync the journal is used as it is",
     file: "src/store/journal.ts",
-    find: "    } catch (error) {\n      this.close();\n      throw error;\n",
-    put: "    } catch (error) {\n      throw error;\n",
+    find: "      await file.sync();\n    } catch (error) {\n      this.close();\n",
+    put: "      await file.sync();\n    } catch (error) {\n",
     tests: fault("D3_sync_fails"),
   },
   {
