@@ -25,6 +25,7 @@ export class Backlog {
   #taking = 0;
   #messages: Kept[] = [];
   #damaged = false;
+  #passed: Taken | undefined;
   #trouble: string | undefined;
   #toldTrouble: string | undefined;
 
@@ -56,8 +57,8 @@ export class Backlog {
   }
 
   #copyAside(from: string): Notice {
-    const path = this.#freeName(from);
     try {
+      const path = this.#freeName(from);
       this.#disk.files.copy(from, path);
       return { about: "journal damaged", path };
     } catch (error) {
@@ -66,8 +67,11 @@ export class Backlog {
   }
 
   /** Whether this was taken was not known: the tables have all up to this batch. */
-  passOver(journaled: number): void {
-    this.#places = this.#places.filter(({ sequence }) => sequence > journaled);
+  passOver({ journaled, last }: { journaled: number; last: number }): void {
+    const left = this.#places.filter(({ sequence }) => sequence > journaled);
+    // They were taken, and nobody has been told.
+    if (left.length < this.#places.length) this.#passed = { sequence: journaled, last };
+    this.#places = left;
   }
 
   /** What takes the first of them, to be carried out before anything else. */
@@ -125,12 +129,14 @@ export class Backlog {
 
   /** They were carried out, with these results. */
   done(results: readonly Result[]): { taken: Taken | undefined; notices: Notice[] } {
-    if (this.#taking === 0) return { taken: undefined, notices: this.#troubles() };
+    const passed = this.#passed;
+    this.#passed = undefined;
+    if (this.#taking === 0) return { taken: passed, notices: this.#troubles() };
     this.#trouble = undefined;
     this.#toldTrouble = undefined;
     const { file, sequence } = this.#places[this.#taking - 1];
     this.#places = this.#places.slice(this.#taking);
-    let last: number | undefined;
+    let last = passed?.last;
     const notices = this.#damaged ? [this.#copyAside(this.#layout.journals[file])] : [];
     for (const [i, kept] of this.#messages.entries()) {
       const result = results[i];
@@ -152,13 +158,13 @@ export class Backlog {
 
   /** The tables cannot have it: it is the operator's now. Its envelope, a line, its octets. */
   #setAside({ message, octets }: Kept, why: string): Notice {
-    const path = this.#freeName(message.id);
     const envelope = new TextEncoder().encode(JSON.stringify(message) + "\n");
     try {
+      const path = this.#freeName(message.id);
       this.#disk.files.write(path, joined([envelope, octets]));
       return { about: "not taken", path, why };
     } catch (error) {
-      return { about: "not taken", path: `(it cannot be set aside: ${error})`, why };
+      return { about: "not taken", path: `(${message.id} is nowhere: ${error})`, why };
     }
   }
 

@@ -61,6 +61,7 @@ export class Batches {
   #lastKept = { sequence: 0, at: -Infinity };
   #failed = false;
   #running = false;
+  #closed = false;
   #idleSince: number;
   #begunAt = 0;
   #endedAt = 0;
@@ -111,6 +112,7 @@ export class Batches {
   }
 
   close(): void {
+    this.#closed = true;
     this.#cancel?.();
   }
 
@@ -124,6 +126,7 @@ export class Batches {
 
   /** To take from the journal alone there is time, but not for ever. */
   #startLater(): void {
+    if (this.#closed) return;
     const time = this.#host.clock.monotonic();
     const eager = Math.min(Math.max((this.#octetsKept - FEW) / (MANY - FEW), 0), 1);
     const pause = (this.#endedAt - this.#begunAt) * BUSY_PAUSE * (1 - eager);

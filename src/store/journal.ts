@@ -17,6 +17,7 @@ import type { Random } from "../ports.ts";
 import { StoreError } from "../ports/store.ts";
 import { BatchWriter, mostOf, type Written } from "./journal_batch.ts";
 import { failureFrom } from "./room.ts";
+import { checkFile } from "./spool.ts";
 
 /** Octets of each file at most, about. */
 const SIZE = 64 * 1024 * 1024;
@@ -37,7 +38,7 @@ export interface Place {
 }
 
 export interface JournalParts {
-  readonly files: Pick<Files, "open">;
+  readonly files: Pick<Files, "open" | "look">;
   readonly paths: readonly [string, string];
   readonly checksum: Disk["checksum"];
   readonly random: Random;
@@ -123,9 +124,15 @@ export class Journal {
   /** Begins anew. The tables have all that was in it, and are past what may have been. */
   empty(): void {
     const { files, paths } = this.#parts;
-    this.#files ??= paths.map((path) => files.open(path));
+    const opened = this.#files === undefined ? [] : [...this.#files];
+    this.#files = opened;
     try {
-      for (const file of this.#files) file.empty();
+      for (const path of paths.slice(opened.length)) {
+        // A link that has taken its place since the start would lead the mail elsewhere.
+        checkFile(path, { files });
+        opened.push(files.open(path));
+      }
+      for (const file of opened) file.empty();
     } catch (error) {
       this.close();
       throw error;

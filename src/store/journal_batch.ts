@@ -21,15 +21,30 @@ export interface Head {
   readonly time: number;
 }
 
+export interface Beginning extends Head {
+  /** Behind its last message, and behind the page of that. */
+  readonly end: number;
+  readonly length: number;
+}
+
 /** A batch begins where a page does: to write one never touches what was kept before. */
 export const PAGE = 4096;
 
 /** "DinoMail", as it lies in the file. */
 const MAGIC = 0x6c69614d6f6e6944n;
-const AT = { magic: 0, checksum: 8, count: 12, salt: 16, sequence: 24, time: 32, end: 40 };
-/** What the checksum is of begins here. */
+const AT = {
+  magic: 0,
+  checksum: 8,
+  head: 12,
+  count: 16,
+  salt: 20,
+  sequence: 28,
+  time: 36,
+  end: 44,
+};
+const HEAD = 52;
+/** What the checksums are of begins here: one is of the head, one of that and the messages. */
 const CHECKED = AT.count;
-const HEAD = 48;
 const LENGTHS = 8;
 
 const encoder = new TextEncoder();
@@ -80,6 +95,7 @@ export class BatchWriter {
       }
     }
     view.setFloat64(AT.end, at, true);
+    view.setUint32(AT.head, this.#checksum(octets.subarray(CHECKED, HEAD)), true);
     const length = paged(at);
     octets.fill(0, at, length);
     view.setUint32(AT.checksum, this.#checksum(octets.subarray(CHECKED, at)), true);
@@ -87,27 +103,32 @@ export class BatchWriter {
   }
 }
 
-/** How long the batch is that begins here, to the end of its page; none: it is no batch. */
-export function lengthAt(octets: Uint8Array): number | undefined {
+/** What a batch says of itself that begins here; its messages may not be there. */
+export function beginningOf(
+  octets: Uint8Array,
+  checksum: Disk["checksum"],
+): Beginning | undefined {
   if (octets.length < HEAD) return undefined;
   const view = viewOf(octets);
   if (view.getBigUint64(AT.magic, true) !== MAGIC) return undefined;
-  const end = view.getFloat64(AT.end, true);
-  return Number.isSafeInteger(end) && end >= HEAD ? paged(end) : undefined;
-}
-
-/** Of a batch that is whole. */
-export function headOf(octets: Uint8Array, checksum: Disk["checksum"]): Head | undefined {
-  const length = lengthAt(octets);
-  if (length === undefined || octets.length < length) return undefined;
-  const view = viewOf(octets);
-  const checked = octets.subarray(CHECKED, view.getFloat64(AT.end, true));
-  if (view.getUint32(AT.checksum, true) !== checksum(checked)) return undefined;
+  if (view.getUint32(AT.head, true) !== checksum(octets.subarray(CHECKED, HEAD))) return undefined;
   return {
     salt: view.getFloat64(AT.salt, true),
     sequence: view.getFloat64(AT.sequence, true),
     time: view.getFloat64(AT.time, true),
+    end: view.getFloat64(AT.end, true),
+    length: paged(view.getFloat64(AT.end, true)),
   };
+}
+
+/** Of a batch that is whole. */
+export function headOf(octets: Uint8Array, checksum: Disk["checksum"]): Head | undefined {
+  const beginning = beginningOf(octets, checksum);
+  if (beginning === undefined || octets.length < beginning.length) return undefined;
+  const { end, length: _, ...head } = beginning;
+  const isWhole = viewOf(octets).getUint32(AT.checksum, true) ===
+    checksum(octets.subarray(CHECKED, end));
+  return isWhole ? head : undefined;
 }
 
 /** Of a batch that is whole. */

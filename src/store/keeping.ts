@@ -39,6 +39,7 @@ export class Keeping {
   readonly #clock: Pick<Clock, "monotonic">;
   #failedAt: number | undefined;
   #passedOver = false;
+  #closed = false;
 
   /** `journaled`: the last batch of the journal, which the tables have. */
   constructor(parts: KeepingParts, journaled: number) {
@@ -62,7 +63,10 @@ export class Keeping {
     if (content.size > LARGE) return await this.#keepLarge(entry);
     // A limit is kept by the tables, which know what is queued; and they tell how the disk is.
     const isForJournal = entry.limit === undefined && !this.#batches.failed && this.journal.isOpen;
-    if (!isForJournal) return await this.#put(entry);
+    if (!isForJournal) {
+      if (entry.limit !== undefined) await this.#batches.caughtUp();
+      return await this.#put(entry);
+    }
     try {
       await this.journal.keep({ description: describe(pack(entry)), ...content });
     } catch (error) {
@@ -93,7 +97,7 @@ export class Keeping {
   }
 
   #failed(error: string): void {
-    if (this.#failedAt !== undefined) return;
+    if (this.#closed || this.#failedAt !== undefined) return;
     this.#failedAt = this.#clock.monotonic();
     this.#log("warning", "journal failed, mail goes to the tables", { error });
     void this.#passOver();
@@ -140,6 +144,7 @@ export class Keeping {
 
   /** All is in the tables, as far as they can take it. */
   close(): void {
+    this.#closed = true;
     try {
       if (this.journal.isDone) this.journal.empty();
     } catch {

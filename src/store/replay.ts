@@ -7,7 +7,7 @@
 
 import type { Disk } from "../ports/files.ts";
 import type { Place } from "./journal.ts";
-import { headOf, lengthAt, PAGE } from "./journal_batch.ts";
+import { beginningOf, headOf, PAGE } from "./journal_batch.ts";
 import type { Layout } from "./layout.ts";
 import { checkFile } from "./spool.ts";
 
@@ -21,14 +21,15 @@ export interface Left {
   readonly damaged: readonly string[];
 }
 
-/** What the tables do not have, which have all up to this batch. */
+/** What the tables do not have, which have all up to this batch; less than none: who knows. */
 export function leftIn(layout: Layout, disk: Disk, journaled: number): Left {
-  const found = FILES.map((file) => [...placesIn(layout, file, disk)]);
-  const places = found.flat().filter(({ sequence }) => sequence > journaled)
+  const places = FILES.flatMap((file) => [...placesIn(layout, file, disk)])
+    .filter(({ sequence }) => sequence > journaled)
     .toSorted((a, b) => a.sequence - b.sequence);
-  const isWhole = places.every(({ sequence }, i) => sequence === journaled + 1 + i);
-  const damaged = isWhole ? [] : FILES.filter((file) => found[file].length > 0);
-  return { places, damaged: damaged.map((file) => layout.journals[file]) };
+  const first = journaled < 0 ? places[0]?.sequence : journaled + 1;
+  const isWhole = places.every(({ sequence }, i) => sequence === first + i);
+  const damaged = isWhole ? [] : layout.journals.filter((path) => sizeOf(path, disk) > 0);
+  return { places, damaged };
 }
 
 /** Of the last batch that was kept; 0: there is none. */
@@ -44,43 +45,49 @@ const FILES = [0, 1] as const;
 
 /**
  * Those of one salt: all others are from before the file was begun anew, or in what somebody
- * has sent.
+ * has sent. Where a file begins nobody else can have written.
  */
 function* placesIn(layout: Layout, file: 0 | 1, disk: Disk): Generator<Place> {
   const path = layout.journals[file];
   const { files, checksum } = disk;
-  const size = files.look(path)?.size ?? 0;
+  const size = sizeOf(path, disk);
   if (size === 0) return;
   checkFile(path, disk);
-  let ours: number | undefined;
+  let salt = beginningOf(files.part(path, 0, PAGE), checksum)?.salt;
   for (let at = 0; at < size;) {
-    const begins = nextBeginning(path, at, size, disk);
-    if (begins === undefined) return;
-    const { length } = begins;
-    at = begins.at;
+    const found = nextBeginning(path, at, { size, salt }, disk);
+    if (found === undefined) return;
+    const { length } = found;
+    at = found.at;
     const head = headOf(files.part(path, at, length), checksum);
-    if (head !== undefined && head.salt === (ours ??= head.salt)) {
+    if (head === undefined) at += PAGE;
+    else {
+      salt ??= head.salt;
       yield { file, at, length, sequence: head.sequence };
       at += length;
-    } else at += PAGE;
+    }
   }
 }
 
-/** Where a batch may begin next. */
+/** Where a batch of this salt, if that is known, may begin next. */
 function nextBeginning(
   path: string,
   from: number,
-  size: number,
-  { files }: Disk,
+  { size, salt }: { readonly size: number; readonly salt: number | undefined },
+  { files, checksum }: Disk,
 ): { readonly at: number; readonly length: number } | undefined {
-  const next = lengthAt(files.part(path, from, PAGE));
-  if (next !== undefined && from + next <= size) return { at: from, length: next };
-  for (let start = from + PAGE; start < size; start += PART) {
-    const octets = files.part(path, start, PART);
-    for (let at = 0; at < octets.length; at += PAGE) {
-      const length = lengthAt(octets.subarray(at));
-      if (length !== undefined && start + at + length <= size) return { at: start + at, length };
+  // Mostly it is here; only behind damage, and behind the last, has it to be looked for.
+  let part = PAGE;
+  for (let start = from; start < size; start += part, part = PART) {
+    const octets = files.part(path, start, part);
+    for (let offset = 0; offset < octets.length; offset += PAGE) {
+      const begins = beginningOf(octets.subarray(offset), checksum);
+      const isOurs = begins !== undefined && (salt === undefined || begins.salt === salt);
+      const at = start + offset;
+      if (isOurs && at + begins.length <= size) return { at, length: begins.length };
     }
   }
   return undefined;
 }
+
+const sizeOf = (path: string, { files }: Disk): number => files.look(path)?.size ?? 0;

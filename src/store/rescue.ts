@@ -180,7 +180,8 @@ export class Rescue {
       bounced: 0,
       last_number: 0,
       named: 0,
-      journaled: 0,
+      // Nobody knows: whatever the journal has is looked at.
+      journaled: -1,
       seen_time: this.#number("SELECT coalesce(max(entered_at), 0) FROM message"),
       seen_wall: this.#number("SELECT coalesce(max(received_at), 0) FROM message"),
     };

@@ -142,7 +142,10 @@ function ensureFile(path: string, { files }: Disk): void {
 }
 
 /** What is there must be a file of ours, and no way to one that is elsewhere. */
-export function checkFile(path: string, { files }: Pick<Disk, "files">): void {
+export function checkFile(
+  path: string,
+  { files }: { readonly files: Pick<Disk["files"], "look"> },
+): void {
   const found = files.look(path);
   if (found === undefined) return;
   if (found.kind !== "file" || found.links > 1) {

@@ -97,6 +97,7 @@ export class Writer {
       const { taken } = this.#carryOut(engine, [], new Uint8Array(0), times);
       if (taken === undefined) throw new Error("the journal cannot be read");
     }
+    this.#carryOut(engine, knowing(engine), new Uint8Array(0), times);
   }
 
   /**
@@ -184,13 +185,14 @@ export class Writer {
   #openAnew(times: Times): Engine {
     const engine = this.#open();
     try {
-      engine.write([{ kind: "disown", ids: this.#refused }], new Uint8Array(0), times);
+      const operations = [{ kind: "disown", ids: this.#refused } as const, ...knowing(engine)];
+      engine.write(operations, new Uint8Array(0), times);
     } catch (error) {
       this.#poison([]);
       throw error;
     }
     this.#refused = [];
-    this.#backlog.passOver(engine.looks.numbers().journaled);
+    this.#backlog.passOver(engine.looks.numbers());
     this.#notices.push({ about: "opened anew" });
     return engine;
   }
@@ -232,6 +234,11 @@ export class Writer {
   #takeNotices(): Notice[] {
     return this.#notices.splice(0);
   }
+}
+
+/** Where the sums were lost nobody knew what of the journal had been taken; now all of it is. */
+function knowing({ looks }: Engine): Operation[] {
+  return looks.numbers().journaled < 0 ? [{ kind: "taken", sequence: 0 }] : [];
 }
 
 function reasonOf(error: unknown): string {
