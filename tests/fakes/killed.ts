@@ -43,7 +43,7 @@ export async function inTables(spool: Spool): Promise<string[]> {
   const database = new DatabaseSync(`${folder}/queue.db`);
   const rows = database.prepare("SELECT id FROM message ORDER BY id").all();
   database.close();
-  await Deno.remove(folder, { recursive: true });
+  await Deno.remove(folder.slice(0, folder.lastIndexOf("/")), { recursive: true });
   return rows.map(({ id }) => String(id));
 }
 

@@ -5,6 +5,7 @@ import { bounces } from "./bounces.ts";
 import { dkim } from "./dkim.ts";
 import { durability } from "./durability.ts";
 import { http } from "./http.ts";
+import { journals } from "./journal.ts";
 import { limits } from "./limits.ts";
 import { logging } from "./logging.ts";
 import type { Mutant } from "./mutant.ts";
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...server,
   ...store,
   ...durability,
+  ...journals,
   ...outbound,
   ...bounces,
   ...signing,
