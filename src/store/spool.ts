@@ -119,9 +119,12 @@ export function openDatabase(path: string, disk: Disk): Database {
   }
 }
 
-/** Files that must be there before anything is written. */
-export function ensureJournals({ journals }: Layout, disk: Disk): void {
-  for (const path of journals) ensureFile(path, disk);
+/** Behind the database, whose folder is stable already: to sync it costs a start its time. */
+export function ensureJournals({ folder, journals }: Layout, { files }: Disk): void {
+  const missing = journals.filter((path) => files.look(path) === undefined);
+  for (const path of journals) checkFile(path, { files });
+  for (const path of missing) files.write(path, new Uint8Array(0));
+  if (missing.length > 0) files.syncFolder(folder);
 }
 
 /** The engine would make it as the umask has it, and would follow a link. */
