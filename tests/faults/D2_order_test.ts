@@ -84,7 +84,9 @@ function sinceContent(deeds: readonly string[]): readonly string[] {
 
 testWith("strace", "D2 a message is synced, once, before its 250", async (strace) => {
   const deeds = await deedsUpon(strace, 4096);
-  assert.deepEqual(sinceContent(deeds), ["write journal", "sync journal", "250"]);
+  // The tables may take it at the same moment: nobody waits for them.
+  const since = sinceContent(deeds).filter((deed) => !deed.endsWith(" log"));
+  assert.deepEqual(since, ["write journal", "sync journal", "250"]);
 });
 
 testWith(
