@@ -7,6 +7,7 @@
 
 import { clock } from "../deno/clock.ts";
 import { disk } from "../deno/files.ts";
+import { log } from "../deno/log.ts";
 import type { LoadedConfig } from "../config.ts";
 import type { Database, DatabaseFailure } from "../ports/database.ts";
 import { type ShownMessage, SpoolError } from "../ports/store.ts";
@@ -14,9 +15,11 @@ import { Backlog } from "../store/backlog.ts";
 import { Engine, WriteError } from "../store/engine.ts";
 import { Layout } from "../store/layout.ts";
 import { type Looks, type Times, timeSince } from "../store/look.ts";
+import type { Notice } from "../store/questions.ts";
 import { lastIn } from "../store/replay.ts";
 import { VERSION } from "../store/schema.ts";
 import { openDatabase, prepareFolder, tryLock } from "../store/spool.ts";
+import { tell } from "../store/telling.ts";
 import { CommandError } from "./command.ts";
 import { configure, warn } from "./configure.ts";
 import * as status from "./status.ts";
@@ -82,10 +85,14 @@ async function catchUp(engine: Engine, layout: Layout, times: Times): Promise<vo
 
 function takeLeft(engine: Engine, layout: Layout, times: Times): void {
   const backlog = new Backlog(layout, disk);
-  backlog.takeUp(engine.looks.numbers().journaled);
+  // No daemon will come upon what is set aside here: it is told now.
+  const tellAll = (notices: readonly Notice[]) => notices.forEach((notice) => tell(notice, log));
+  tellAll(backlog.takeUp(engine.looks.numbers().journaled));
   while (!backlog.isEmpty) {
     const { results } = engine.write(backlog.operations(), new Uint8Array(0), times);
-    if (backlog.done(results).taken === undefined) throw new Error("the journal cannot be read");
+    const { taken, notices } = backlog.done(results);
+    tellAll(notices);
+    if (taken === undefined) throw new Error("the journal cannot be read");
   }
   backlog.close();
 }
