@@ -118,6 +118,12 @@ class WrittenFile implements OpenFile {
     for (let at = 0; at < octets.length;) at += this.#file.writeSync(octets.subarray(at));
   }
 
+  /** Zeros: a hole would have its place only when it is written to. */
+  reserve(length: number): void {
+    this.write(new Uint8Array(length));
+    this.#file.seekSync(-length, Deno.SeekMode.Current);
+  }
+
   sync(): Promise<void> {
     return this.#file.syncData();
   }

@@ -11,7 +11,7 @@ import type { Clock } from "../ports.ts";
 import type { Thread } from "../ports/thread.ts";
 import { QueueLimitError, StoreError, StoreFullError } from "../ports/store.ts";
 import type { Operation, Result } from "./engine.ts";
-import type { Place } from "./journal.ts";
+import { type Place, ROOM } from "./journal.ts";
 import type { Times } from "./look.ts";
 import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts";
 
@@ -19,11 +19,11 @@ import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts
 const MOST_OPERATIONS = 512;
 const MOST_OCTETS = 8 * 1024 * 1024;
 
-/** Of the time that the journal leaves, taking from it gets this part, as one to so many. */
-const BUSY_PAUSE = 8;
-/** From so many octets on it gets more of the time, up to all of it. */
-const FEW = 32 * 1024 * 1024;
-const MANY = 96 * 1024 * 1024;
+/** While the journal is written, taking from it gets this part of the time, as one to so many. */
+const BUSY_PAUSE = 16;
+/** From so much of its room on it gets more of the time, up to all of it. */
+const MUCH = 1 / 2;
+const TOO_MUCH = 7 / 8;
 /** The journal was given nothing for so long: there is time to take from it. */
 const IDLE = 20;
 const AFTER_FAILURE = 1_000;
@@ -58,6 +58,7 @@ export class Batches {
   #kept: Place[] = [];
   #told = 0;
   #octetsKept = 0;
+  #messagesKept = 0;
   #lastKept = { sequence: 0, at: -Infinity };
   #failed = false;
   #running = false;
@@ -98,6 +99,7 @@ export class Batches {
   add(place: Place): void {
     this.#kept.push(place);
     this.#octetsKept += place.length;
+    this.#messagesKept += place.messages;
     this.#lastKept = { sequence: place.sequence, at: this.#host.clock.monotonic() };
     if (!this.#running) this.#startLater();
   }
@@ -128,7 +130,8 @@ export class Batches {
   #startLater(): void {
     if (this.#closed) return;
     const time = this.#host.clock.monotonic();
-    const eager = Math.min(Math.max((this.#octetsKept - FEW) / (MANY - FEW), 0), 1);
+    const full = Math.max(this.#octetsKept / ROOM.octets, this.#messagesKept / ROOM.messages);
+    const eager = Math.min(Math.max((full - MUCH) / (TOO_MUCH - MUCH), 0), 1);
     const pause = (this.#endedAt - this.#begunAt) * BUSY_PAUSE * (1 - eager);
     const quiet = this.#lastKept.at + IDLE;
     const due = this.#failed
@@ -193,7 +196,10 @@ export class Batches {
     const left = this.#kept.findIndex(({ sequence }) => sequence > taken.sequence);
     const done = this.#kept.splice(0, left < 0 ? this.#kept.length : left);
     this.#told -= done.length;
-    this.#octetsKept -= done.reduce((sum, { length }) => sum + length, 0);
+    for (const { length, messages } of done) {
+      this.#octetsKept -= length;
+      this.#messagesKept -= messages;
+    }
     this.#host.taken(taken);
   }
 

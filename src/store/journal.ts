@@ -19,10 +19,15 @@ import { BatchWriter, mostOf, type Written } from "./journal_batch.ts";
 import { failureFrom } from "./room.ts";
 import { checkFile } from "./spool.ts";
 
-/** Octets of each file at most, about. */
-const SIZE = 64 * 1024 * 1024;
+/** Each file takes so much, about: a start after a kill waits until the tables have it all. */
+const OCTETS = 128 * 1024 * 1024;
+const MESSAGES = 25_000;
+/** What both take. */
+export const ROOM = { octets: 2 * OCTETS, messages: 2 * MESSAGES };
 /** From here on the other file is begun, as soon as the tables have what is in it. */
 const FAR = 2 * 1024 * 1024;
+/** To sync a file that has grown costs twice as much: so it grows by as much as this at once. */
+const AHEAD = 1024 * 1024;
 /** As much goes into one batch: more would make the first wait for the last. */
 const MOST_OCTETS = 1024 * 1024;
 const MOST_MESSAGES = 512;
@@ -34,6 +39,7 @@ export interface Place {
   readonly file: 0 | 1;
   readonly at: number;
   readonly length: number;
+  readonly messages: number;
   readonly sequence: number;
 }
 
@@ -65,6 +71,9 @@ export class Journal {
   #salt = 0;
   #file: 0 | 1 = 0;
   #at = 0;
+  #messages = 0;
+  /** How far each file has its place on the disk. */
+  readonly #reserved: [number, number] = [0, 0];
   /** The last batch in the other file. */
   #before = 0;
   #waiting: Waiting[] = [];
@@ -133,6 +142,7 @@ export class Journal {
         opened.push(files.open(path));
       }
       for (const file of opened) file.empty();
+      this.#reserved.fill(0);
     } catch (error) {
       this.close();
       throw error;
@@ -174,20 +184,27 @@ export class Journal {
   async #write(messages: readonly Written[]): Promise<void> {
     if (this.#files === undefined) throw new StoreError("journal: it is closed after a failure");
     if (this.#at >= FAR && this.#taken >= this.#before) this.#beginOther();
-    else if (this.#at >= SIZE) await this.#waitForOther();
+    else if (this.#at >= OCTETS || this.#messages >= MESSAGES) await this.#waitForOther();
     const sequence = ++this.#sequence;
     const head = { salt: this.#salt, sequence, time: this.#parts.time() };
     const octets = this.#writer.write(messages, head);
     try {
       const file = this.#files[this.#file];
       file.write(octets);
+      const end = this.#at + octets.length;
+      if (end > this.#reserved[this.#file]) {
+        file.reserve(AHEAD);
+        this.#reserved[this.#file] = end + AHEAD;
+      }
       await file.sync();
     } catch (error) {
       this.close();
       throw error;
     }
-    const place = { file: this.#file, at: this.#at, length: octets.length, sequence };
-    this.#at += octets.length;
+    const size = { length: octets.length, messages: messages.length };
+    const place = { file: this.#file, at: this.#at, ...size, sequence };
+    this.#at += size.length;
+    this.#messages += size.messages;
     this.#parts.kept(place);
   }
 
@@ -205,7 +222,7 @@ export class Journal {
 
   #begin(file: 0 | 1): void {
     this.#file = file;
-    this.#at = 0;
+    this.#at = this.#messages = 0;
     const salt = new Uint8Array(6);
     this.#parts.random.fill(salt);
     this.#salt = salt.reduce((number, octet) => number * 256 + octet, 0);

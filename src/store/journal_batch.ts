@@ -22,6 +22,7 @@ export interface Head {
 }
 
 export interface Beginning extends Head {
+  readonly messages: number;
   /** Behind its last message, and behind the page of that. */
   readonly end: number;
   readonly length: number;
@@ -116,19 +117,19 @@ export function beginningOf(
     salt: view.getFloat64(AT.salt, true),
     sequence: view.getFloat64(AT.sequence, true),
     time: view.getFloat64(AT.time, true),
+    messages: view.getUint32(AT.count, true),
     end: view.getFloat64(AT.end, true),
     length: paged(view.getFloat64(AT.end, true)),
   };
 }
 
 /** Of a batch that is whole. */
-export function headOf(octets: Uint8Array, checksum: Disk["checksum"]): Head | undefined {
+export function headOf(octets: Uint8Array, checksum: Disk["checksum"]): Beginning | undefined {
   const beginning = beginningOf(octets, checksum);
   if (beginning === undefined || octets.length < beginning.length) return undefined;
-  const { end, length: _, ...head } = beginning;
   const isWhole = viewOf(octets).getUint32(AT.checksum, true) ===
-    checksum(octets.subarray(CHECKED, end));
-  return isWhole ? head : undefined;
+    checksum(octets.subarray(CHECKED, beginning.end));
+  return isWhole ? beginning : undefined;
 }
 
 /** Of a batch that is whole. */

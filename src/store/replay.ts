@@ -63,7 +63,8 @@ function* placesIn(layout: Layout, file: 0 | 1, disk: Disk): Generator<Place> {
     if (head === undefined) at += PAGE;
     else {
       salt ??= head.salt;
-      yield { file, at, length, sequence: head.sequence };
+      const { messages, sequence } = head;
+      yield { file, at, length, messages, sequence };
       at += length;
     }
   }

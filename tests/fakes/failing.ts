@@ -133,6 +133,7 @@ export class Failing implements AsyncDisposable {
     };
     return {
       write: (octets) => file.write(octets),
+      reserve: (length) => file.reserve(length),
       sync,
       rewind: () => file.rewind(),
       empty,

@@ -87,6 +87,8 @@ export class HeldFiles {
   syncs = 0;
   /** Where in its file each began. */
   readonly writes: number[] = [];
+  /** Where in its file place for more was reserved, and how much. */
+  readonly reserved: (readonly [number, number])[] = [];
   /** How many are open. */
   inUse = 0;
   readonly #isHeld: boolean;
@@ -122,6 +124,7 @@ export class HeldFiles {
         this.writes.push(at);
         at += length;
       },
+      reserve: (length) => this.reserved.push([at, length]),
       sync: () => this.#sync(),
       rewind: () => at = 0,
       empty: () => {
@@ -177,6 +180,7 @@ export class GuardedFiles {
         this.#write(file, at, at + length);
         at += length;
       },
+      reserve: (length) => this.#write(file, at, at + length),
       sync: async () => {
         await undefined;
         if (!this.failsNext) return;

@@ -22,7 +22,8 @@ import {
 const MIB = 1024 * 1024;
 /** From here on the other file is begun, and here one is full. */
 const FAR = 2 * MIB;
-const SIZE = 64 * MIB;
+const OCTETS = 128 * MIB;
+const MESSAGES = 25_000;
 const LARGEST = 256 * 1024;
 
 Deno.test("when the tables keep up, the files take turns", async () => {
@@ -100,19 +101,56 @@ const sorted = (places: readonly Place[]) =>
   [...new Set(places.map(({ sequence }) => sequence))].toSorted((a, b) => a - b);
 
 /** What does not fit any more, when the tables have taken nothing: it waits. */
-async function full() {
+async function full({ count = 4, size = LARGEST } = {}) {
   const files = new GuardedFiles();
   const { journal, places } = begun(files, { kept: (place) => files.kept(place) });
-  for (let octets = 0; octets < 3 * SIZE; octets += 4 * LARGEST) {
-    const keep = keepMany(journal, 4, LARGEST);
+  for (let octets = 0; octets < 3 * OCTETS; octets += count * size) {
+    const keep = keepMany(journal, count, size);
     if (!await isSettled(keep)) return { files, journal, places, keep, last: places.at(-1)! };
   }
   throw new Error("whatever comes is kept, where there is no room");
 }
 
+Deno.test("so many small messages fill a file as well: a start takes them all", async () => {
+  const { places, last } = await full({ count: 500, size: 10 });
+  const inLast = places.filter(({ file }) => file === 1);
+  assert.equal(inLast.reduce((sum, { messages }) => sum + messages, 0), MESSAGES);
+  assert.ok(last.file === 1 && endOf(last) < OCTETS);
+});
+
+Deno.test("a file grows by a mebibyte at once, and not where it was written before", async () => {
+  const files = new HeldFiles({ isHeld: false });
+  const { journal, places } = begun(files);
+  const keep = () => journal.keep(writtenOfSize(10));
+  const grown: (readonly [number, number])[] = [];
+  await until(() => places.at(-1)?.file === 1, async () => {
+    const before = files.reserved.length;
+    await keep();
+    const [reserved] = files.reserved.slice(before);
+    if (reserved !== undefined) grown.push([places.at(-1)!.file, reserved[0]]);
+  });
+  assert.ok(files.reserved.every(([, length]) => length === MIB));
+  const page = 4096;
+  assert.deepEqual(grown, [[0, page], [0, MIB + 2 * page], [1, page]]);
+  journal.taken(places.at(-2)!.sequence);
+  await until(() => places.at(-1)!.file === 0, async () => {
+    await keep();
+    journal.taken(places.at(-1)!.sequence);
+  });
+  const used = files.reserved.length;
+  await until(() => places.at(-1)!.file === 1, async () => {
+    await keep();
+    journal.taken(places.at(-1)!.sequence);
+  });
+  assert.equal(files.reserved.length, used, "both have their place already");
+  journal.empty();
+  await keep();
+  assert.equal(files.reserved.length, used + 1, "and none when they were emptied");
+});
+
 Deno.test("with both files full what comes waits for room, until there is some", async () => {
   const { files, journal, places, keep, last } = await full();
-  assert.ok(last.file === 1 && last.at < SIZE && endOf(last) >= SIZE);
+  assert.ok(last.file === 1 && last.at < OCTETS && endOf(last) >= OCTETS);
   const { sequence } = places.findLast(({ file }) => file === 0)!;
   journal.taken(files.take(sequence - 1));
   assert.equal(await isSettled(keep), false, "there is still one in the first file");
