@@ -75,6 +75,7 @@ function gauges(
     ),
     gauge("smtp_deliveries_active", "Transactions with other servers", deliveries),
     gauge("smtp_spool_free_bytes", "Free on the disk of the spool", free),
+    gauge("smtp_journal_lag", "Messages that the tables are still to take", store.untaken),
     gauge("smtp_spool_names_lag", "Messages whose names are still to be written", store.lag),
     gauge("process_resident_memory_bytes", "Octets in memory", memory),
     gauge("process_start_time_seconds", "When it began, since 1970", startedAt / 1000),

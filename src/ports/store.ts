@@ -190,6 +190,8 @@ export interface StoreStats extends Tally {
   readonly overdue: number;
   /** Messages whose names in the spool are still to be written. */
   readonly lag: number;
+  /** Messages that were acknowledged, and in the journal alone, when this was asked. */
+  readonly untaken: number;
 }
 
 export interface Swept {

@@ -21,15 +21,33 @@ const MOST_OCTETS = 8 * 1024 * 1024;
 
 /** While the journal is written, taking from it gets this part of the time, as one to so many. */
 const BUSY_PAUSE = 16;
-/** From so much of its room on it gets more of the time, up to all of it. */
-const MUCH = 1 / 2;
-const TOO_MUCH = 7 / 8;
+/** From so much of its room on, or such an age, it gets more of the time, up to all of it. */
+const MUCH = { room: 1 / 2, age: 2_000 };
+const TOO_MUCH = { room: 7 / 8, age: 5_000 };
 /** The journal was given nothing for so long: there is time to take from it. */
 const IDLE = 20;
 const AFTER_FAILURE = 1_000;
 
 /** Turns of the microtask queue from an answer to the next question of the same caller. */
 const TURNS = 8;
+
+/** What the journal has and the tables do not. */
+export interface Behind {
+  readonly octets: number;
+  readonly messages: number;
+  /** Of the oldest. */
+  readonly age: number;
+}
+
+/** How long to leave the journal alone when taking took so long, all in milliseconds. */
+export function pause(took: number, { octets, messages, age }: Behind): number {
+  const room = Math.max(octets / ROOM.octets, messages / ROOM.messages);
+  const eager = Math.max(
+    (room - MUCH.room) / (TOO_MUCH.room - MUCH.room),
+    (age - MUCH.age) / (TOO_MUCH.age - MUCH.age),
+  );
+  return took * BUSY_PAUSE * (1 - Math.min(Math.max(eager, 0), 1));
+}
 
 interface Waiting {
   /** Told where its octets begin among those of all. */
@@ -95,6 +113,12 @@ export class Batches {
     return this.#kept.length > 0;
   }
 
+  behind(): Behind {
+    const { time } = this.#host.times();
+    const age = this.#isBehind ? time - this.#kept[0].time : 0;
+    return { octets: this.#octetsKept, messages: this.#messagesKept, age };
+  }
+
   /** A batch that the journal has kept. */
   add(place: Place): void {
     this.#kept.push(place);
@@ -130,13 +154,11 @@ export class Batches {
   #startLater(): void {
     if (this.#closed) return;
     const time = this.#host.clock.monotonic();
-    const full = Math.max(this.#octetsKept / ROOM.octets, this.#messagesKept / ROOM.messages);
-    const eager = Math.min(Math.max((full - MUCH) / (TOO_MUCH - MUCH), 0), 1);
-    const pause = (this.#endedAt - this.#begunAt) * BUSY_PAUSE * (1 - eager);
+    const rest = pause(this.#endedAt - this.#begunAt, this.behind());
     const quiet = this.#lastKept.at + IDLE;
     const due = this.#failed
       ? this.#endedAt + AFTER_FAILURE
-      : Math.min(this.#endedAt + pause, Math.max(quiet, this.#endedAt));
+      : Math.min(this.#endedAt + rest, Math.max(quiet, this.#endedAt));
     if (due <= time) return this.#start();
     this.#cancel ??= this.#host.clock.timer(due - time, () => {
       this.#cancel = undefined;

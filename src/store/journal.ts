@@ -41,6 +41,8 @@ export interface Place {
   readonly length: number;
   readonly messages: number;
   readonly sequence: number;
+  /** When it was kept, by the store's clock. */
+  readonly time: number;
 }
 
 export interface JournalParts {
@@ -202,7 +204,7 @@ export class Journal {
       throw error;
     }
     const size = { length: octets.length, messages: messages.length };
-    const place = { file: this.#file, at: this.#at, ...size, sequence };
+    const place = { file: this.#file, at: this.#at, ...size, sequence, time: head.time };
     this.#at += size.length;
     this.#messages += size.messages;
     this.#parts.kept(place);

@@ -247,10 +247,12 @@ export class SqliteStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
+    const { messages: untaken } = this.#batches.behind();
     const { oldest, due, ...tally } = await this.#reading.ask({ kind: "stats" });
     const time = this.time();
     const since = (then = time) => Math.max(0, time - then);
-    return { ...tally, age: since(oldest), overdue: since(due), lag: this.#view?.lag ?? 0 };
+    const lag = this.#view?.lag ?? 0;
+    return { ...tally, age: since(oldest), overdue: since(due), lag, untaken };
   }
 
   async probe(): Promise<void> {

@@ -27,6 +27,7 @@ export const FIGURES: Figures = {
     age: 61_500,
     overdue: 1_250,
     lag: 11,
+    untaken: 12,
   },
   free: 123_456_789,
   memory: 98_765,

@@ -5,7 +5,9 @@ import { DatabaseSync } from "node:sqlite";
 import type { Entry, Store } from "../../src/ports/store.ts";
 import type { Thread } from "../../src/ports/thread.ts";
 import type { WriterAnswer, WriterQuestion } from "../../src/store/questions.ts";
-import type { TurnedClock } from "./clock.ts";
+import { startThread } from "../../src/deno/thread.ts";
+import { TurnedClock } from "./clock.ts";
+import { TestStore } from "./store.ts";
 
 const JOURNALS = ["journal-1", "journal-2"];
 
@@ -24,6 +26,14 @@ export function slow(
     },
     end: () => thread.end(),
   };
+}
+
+/** The tables take nothing that nobody asks for, until its clock is turned. */
+export async function lagging(clock = new TurnedClock()): Promise<TestStore> {
+  const startWriter = () => slow(startThread("writer"), clock);
+  const test = await TestStore.open({ clock, startWriter });
+  await test.store.probe();
+  return test;
 }
 
 interface Spool {

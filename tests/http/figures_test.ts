@@ -30,6 +30,7 @@ Deno.test("how things are is told in the units that the names have", () => {
     smtp_queue_overdue_seconds: 1.25,
     smtp_deliveries_active: 4,
     smtp_spool_free_bytes: 123_456_789,
+    smtp_journal_lag: 12,
     smtp_spool_names_lag: 11,
     process_resident_memory_bytes: 98_765,
     process_start_time_seconds: 1_700_000_000.123,

@@ -7,7 +7,7 @@ import { TurnedClock } from "../fakes/clock.ts";
 import { FIGURES } from "../fakes/http_site.ts";
 
 const MINUTE = 60_000;
-const WELL: StoreStats = { ...FIGURES.store, age: 0, overdue: 0, lag: 0 };
+const WELL: StoreStats = { ...FIGURES.store, age: 0, overdue: 0, lag: 0, untaken: 0 };
 
 interface Ill {
   readonly troubles?: readonly string[];

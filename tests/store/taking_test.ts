@@ -5,25 +5,18 @@
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { startThread } from "../../src/deno/thread.ts";
 import { type Entry, QueueLimitError, type Store } from "../../src/ports/store.ts";
+import { Batches, type Behind, pause } from "../../src/store/batches.ts";
+import type { WriterAnswer } from "../../src/store/questions.ts";
 import { TurnedClock } from "../fakes/clock.ts";
 import { turn } from "../fakes/journal.ts";
-import { commitAll, copyOf, idsIn, idsOf, inTables, sizes, slow } from "../fakes/killed.ts";
+import { commitAll, copyOf, idsIn, idsOf, inTables, lagging, sizes } from "../fakes/killed.ts";
 import { delivered, settleAll } from "../fakes/outcomes.ts";
 import { entryOf, TestStore, textOf } from "../fakes/store.ts";
 
 const ALL = { free: 10_000, perDestination: 10_000, busy: [], lease: 60_000 };
 const LARGEST = 256 * 1024;
 const PAGE = 4096;
-
-/** The tables take nothing that nobody asks for, until its clock is turned. */
-async function lagging(clock = new TurnedClock()): Promise<TestStore> {
-  const startWriter = () => slow(startThread("writer"), clock);
-  const test = await TestStore.open({ clock, startWriter });
-  await test.store.probe();
-  return test;
-}
 
 /** Another daemon, just as lagging. */
 async function reopen(test: TestStore): Promise<void> {
@@ -113,6 +106,57 @@ Deno.test("more than one transaction can take, in both files, is there after a k
   assert.ok(sizes(test).every((size) => size > 8 * LARGEST));
   await using next = await afterKill(test);
   await assertHas(next, entries);
+});
+
+Deno.test("the tables take seldom under load, and more with how much there is, and how old", () => {
+  const little = { octets: 0, messages: 0, age: 0 };
+  const took = (behind: Partial<Behind>) => pause(2, { ...little, ...behind });
+  assert.deepEqual([took({}), took({ messages: 25_000 }), took({ age: 2_000 })], [32, 32, 32]);
+  const MIB = 1024 * 1024;
+  assert.deepEqual([took({ octets: 128 * MIB }), took({ octets: 176 * MIB })], [32, 16]);
+  assert.deepEqual([took({ octets: 224 * MIB }), took({ octets: 300 * MIB })], [0, 0]);
+  assert.deepEqual([took({ messages: 34_375 }), took({ messages: 43_750 })], [16, 0]);
+  assert.deepEqual([took({ age: 3_500 }), took({ age: 5_000 }), took({ age: 60_000 })], [16, 0, 0]);
+  assert.equal(took({ octets: 10 * MIB, messages: 34_375, age: 2_750 }), 16, "whatever is most");
+});
+
+Deno.test("what is behind is counted from the oldest that was not taken", async () => {
+  const clock = new TurnedClock();
+  const begun = clock.monotonic();
+  const asked: ((answer: WriterAnswer) => void)[] = [];
+  const writer = {
+    ask: () => new Promise<WriterAnswer>((resolve) => asked.push(resolve)),
+    end() {},
+  };
+  const times = () => ({ time: clock.monotonic() - begun, wall: clock.now() });
+  const batches = new Batches({ writer, clock, times, notice() {}, taken() {}, notTaken() {} });
+  assert.deepEqual(batches.behind(), { octets: 0, messages: 0, age: 0 });
+  const add = (sequence: number) => {
+    const where = { file: 0, at: 0, length: 4096 } as const;
+    batches.add({ ...where, messages: 3, sequence, time: times().time });
+  };
+  add(1);
+  clock.turn(500);
+  add(2);
+  clock.turn(250);
+  assert.deepEqual(batches.behind(), { octets: 8192, messages: 6, age: 750 });
+  await turn();
+  asked[0]({ kind: "written", results: [], notices: [], taken: { sequence: 1, last: 3 } });
+  await turn();
+  assert.deepEqual(batches.behind(), { octets: 4096, messages: 3, age: 250 });
+  batches.close();
+});
+
+Deno.test("how many messages the tables are still to take is told", async () => {
+  await using test = await lagging();
+  const behinds: number[] = [];
+  const told = async () => behinds.push((await test.store.stats()).untaken);
+  await told();
+  await commitAll(test.store, VARIOUS.slice(0, 1));
+  await commitAll(test.store, VARIOUS.slice(1, 7));
+  await told();
+  await told();
+  assert.deepEqual(behinds, [0, 7, 0]);
 });
 
 const ASKING: Record<string, (store: Store, id: string) => Promise<unknown>> = {
