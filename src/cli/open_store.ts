@@ -2,13 +2,13 @@
 
 import type { Config } from "../config.ts";
 import { disk } from "../deno/files.ts";
-import { reserve, startThread } from "../deno/thread.ts";
+import { Reserve, startThread } from "../deno/thread.ts";
 import { world } from "../deno/world.ts";
 import { SqliteStore } from "../store/sqlite.ts";
 
 /** Rejects with a SpoolError where the spool cannot be used. */
 export async function openStore({ queuePath, spoolFiles }: Config): Promise<SqliteStore> {
-  let release = () => {};
+  const reserve = new Reserve(queuePath);
   const store = await SqliteStore.open({
     ...world,
     folder: queuePath,
@@ -16,8 +16,8 @@ export async function openStore({ queuePath, spoolFiles }: Config): Promise<Sqli
     files: disk.files,
     checksum: disk.checksum,
     startWriter: () => startThread("writer"),
-    startReader: () => startThread("reader", release),
+    startReader: () => startThread("reader", reserve),
   });
-  release = reserve(queuePath);
+  reserve.fill();
   return store;
 }

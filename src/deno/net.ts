@@ -1,6 +1,7 @@
 /** Sockets. */
 
 import { type Listener, ListenError, type Net } from "../ports.ts";
+import { threadsBegun } from "./thread.ts";
 
 export const net: Net = {
   listen(endpoint): Listener {
@@ -14,6 +15,8 @@ export const net: Net = {
       addr: listener.addr,
       close: () => listener.close(),
       async accept() {
+        const begun = threadsBegun();
+        if (begun !== undefined) await begun;
         const connection = await listener.accept();
         try {
           // Each write is a whole answer: nothing is won by holding one back.

@@ -7,40 +7,66 @@ import { type Thread, ThreadEndedError } from "../ports/thread.ts";
 /** What a worker sends back for each question, in their order. */
 type Told = { readonly answer: unknown } | { readonly failure: string };
 
-/** What a thread needs to begin, and some more. */
-const RESERVED = 8;
+/** What a thread needs to begin, and one for each listener that accepts one more meanwhile. */
+const RESERVED = 16;
 
 /**
- * Keeps descriptors for a thread that is started later, of a folder that can be read. Without any
- * the runtime does not refuse to start it, but ends the whole process.
+ * Descriptors for a thread that is started later, of a folder that can be read. Without any the
+ * runtime does not refuse to start it, but ends the whole process.
  */
-export function reserve(folder: string): () => void {
-  const kept: Deno.FsFile[] = [];
-  try {
-    while (kept.length < RESERVED) kept.push(Deno.openSync(folder));
-  } catch {
-    // There are none, or it is no system where a folder can be opened.
+export class Reserve {
+  readonly #folder: string;
+  readonly #kept: Deno.FsFile[] = [];
+
+  constructor(folder: string) {
+    this.#folder = folder;
   }
-  return () => {
-    for (const file of kept.splice(0)) file.close();
-  };
+
+  fill(): void {
+    try {
+      while (this.#kept.length < RESERVED) this.#kept.push(Deno.openSync(this.#folder));
+    } catch {
+      // There are no more, or it is no system where a folder can be opened.
+    }
+  }
+
+  release(): void {
+    for (const file of this.#kept.splice(0)) file.close();
+  }
 }
 
-/** `release` gives it what was reserved, at the moment that it begins. */
+const beginning = new Set<Promise<void>>();
+
+/** Until the threads have begun that were just started: connections would take what they need. */
+export const threadsBegun = (): Promise<unknown> | undefined =>
+  beginning.size === 0 ? undefined : Promise.all(beginning);
+
+/**
+ * It gets what was reserved, and is to be asked something at once: it has begun when it answers.
+ * Then as much is reserved for the next.
+ */
 export function startThread<Question, Answer>(
   name: string,
-  release: () => void = () => {},
+  reserve?: Reserve,
 ): Thread<Question, Answer> {
-  release();
+  reserve?.release();
   const script = new URL("../thread.ts", import.meta.url);
   const worker = new Worker(script, { type: "module", name });
+  const begun = Promise.withResolvers<void>();
+  beginning.add(begun.promise);
+  void begun.promise.then(() => {
+    beginning.delete(begun.promise);
+    reserve?.fill();
+  });
   const waiting: PromiseWithResolvers<Answer>[] = [];
   let ended: Error | undefined;
   const end = (error: Error) => {
+    begun.resolve();
     ended = error;
     for (const { reject } of waiting.splice(0)) reject(error);
   };
   worker.onmessage = ({ data }: MessageEvent<Told>) => {
+    begun.resolve();
     const asked = waiting.shift()!;
     if ("answer" in data) asked.resolve(data.answer as Answer);
     else asked.reject(new Error(data.failure));

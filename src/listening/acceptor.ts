@@ -3,13 +3,16 @@
  *
  * Promises: no failure of `accept` ends it but the listener's own end. When descriptors run
  * out it waits a little longer each time, at most a second, and goes on; the runtime's own
- * accept loops stop for good there. Why it waits is told, and when it does no longer.
+ * accept loops stop for good there. Why it waits is told, and when it does no longer: when a
+ * client was accepted, or could be.
  */
 
 import type { Clock, Connection, Listener, Log } from "../ports.ts";
 
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 1_000;
+/** Where there is no descriptor, that shows sooner. */
+const PATIENCE = 100;
 /** A client that left the queue, or reset its connection there, is no trouble of ours. */
 const GONE = new Set(["ConnectionAborted", "ConnectionReset", "NotConnected"]);
 
@@ -25,14 +28,22 @@ export async function acceptAll(
   },
 ): Promise<void> {
   let pause = 0;
+  const goesOn = () => {
+    if (pause === 0) return;
+    pause = 0;
+    log("info", "accepting connections again", { port: listener.addr.port });
+    troubled(undefined);
+  };
   while (!isOver()) {
     try {
-      const connection = await listener.accept();
+      const accepting = listener.accept();
       if (pause > 0) {
-        log("info", "accepting connections again", { port: listener.addr.port });
-        troubled(undefined);
+        // It need not be that a client comes for all to be well.
+        const cancel = clock.timer(PATIENCE, goesOn);
+        accepting.then(cancel, cancel);
       }
-      pause = 0;
+      const connection = await accepting;
+      goesOn();
       take(connection);
     } catch (error) {
       if (isOver()) return;

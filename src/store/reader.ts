@@ -58,11 +58,6 @@ export class Reader {
 
   /** What else went wrong is thrown; the next question is answered by a database opened anew. */
   answer(question: ReaderQuestion): ReaderAnswers[ReaderQuestion["kind"]] | Corrupt {
-    if (question.kind === "open") {
-      this.#close();
-      this.#layout = new Layout(question.folder);
-      return;
-    }
     try {
       return this.#answer(question);
     } catch (error) {
@@ -72,8 +67,12 @@ export class Reader {
     }
   }
 
-  #answer(question: Exclude<ReaderQuestion, { kind: "open" }>) {
+  #answer(question: ReaderQuestion) {
     switch (question.kind) {
+      case "open":
+        this.#close();
+        this.#layout = new Layout(question.folder);
+        return void this.#open();
       case "list":
         return this.#look().list(question.filter, question.times);
       case "show":

@@ -2,9 +2,12 @@
 
 import assert from "node:assert/strict";
 import { net } from "../../src/deno/net.ts";
-import type { Net } from "../../src/ports.ts";
+import { acceptAll } from "../../src/listening/acceptor.ts";
+import type { Connection, Listener, Net } from "../../src/ports.ts";
 import { Client } from "../fakes/client.ts";
+import { TurnedClock } from "../fakes/clock.ts";
 import { runToEnd } from "../fakes/daemon.ts";
+import { turn } from "../fakes/journal.ts";
 import { TestServer } from "../fakes/server.ts";
 import { testWith } from "../fakes/tools.ts";
 
@@ -31,6 +34,64 @@ for (const name of ["ConnectionAborted", "ConnectionReset", "NotConnected"] as c
     assert.deepEqual(server.told, []);
   });
 }
+
+/** Its `accept` does as it is told. */
+function toldWhat() {
+  const accepts: PromiseWithResolvers<Connection>[] = [];
+  const listener: Listener = {
+    addr: { hostname: "127.0.0.1", port: 25 },
+    close() {},
+    accept() {
+      accepts.push(Promise.withResolvers());
+      return accepts.at(-1)!.promise;
+    },
+  };
+  return { accepts, listener };
+}
+
+Deno.test("that a listener is well again is told once it waits, though nobody comes", async () => {
+  const clock = new TurnedClock();
+  const { accepts, listener } = toldWhat();
+  const said: string[] = [];
+  const taken: Connection[] = [];
+  let over = false;
+  const done = acceptAll(listener, (connection) => taken.push(connection), {
+    clock,
+    log: (_level, event) => said.push(event),
+    isOver: () => over,
+    troubled: (trouble) => said.push(trouble ?? "well"),
+  });
+  const fails = async () => {
+    accepts.at(-1)!.reject(new Error("too many"));
+    await turn();
+  };
+  const trouble = ["cannot accept connections", "cannot accept connections: Error: too many"];
+  await fails();
+  assert.deepEqual([accepts.length, said], [1, trouble]);
+  clock.turn(20);
+  await turn();
+  await fails();
+  clock.turn(39);
+  await turn();
+  assert.equal(accepts.length, 2, "it waits longer");
+  // What was waited for before says nothing of the next.
+  clock.turn(1);
+  await turn();
+  clock.turn(99);
+  await turn();
+  assert.deepEqual([accepts.length, said], [3, trouble]);
+  clock.turn(1);
+  assert.deepEqual(said, [...trouble, "accepting connections again", "well"]);
+  const connection = {} as Connection;
+  accepts.at(-1)!.resolve(connection);
+  await turn();
+  assert.deepEqual([taken, said.length], [[connection], 4]);
+  await fails();
+  assert.deepEqual(said.slice(4), trouble);
+  over = true;
+  clock.turn(20);
+  await done;
+});
 
 testWith(
   "python3",
