@@ -2,13 +2,13 @@
 
 import type { Config } from "../config.ts";
 import { disk } from "../deno/files.ts";
-import { Reserve, startThread } from "../deno/thread.ts";
+import { reserve, startThread } from "../deno/thread.ts";
 import { world } from "../deno/world.ts";
 import { SqliteStore } from "../store/sqlite.ts";
 
 /** Rejects with a SpoolError where the spool cannot be used. */
 export async function openStore({ queuePath, spoolFiles }: Config): Promise<SqliteStore> {
-  const reserve = new Reserve(queuePath);
+  let release = () => {};
   const store = await SqliteStore.open({
     ...world,
     folder: queuePath,
@@ -16,8 +16,8 @@ export async function openStore({ queuePath, spoolFiles }: Config): Promise<Sqli
     files: disk.files,
     checksum: disk.checksum,
     startWriter: () => startThread("writer"),
-    startReader: () => startThread("reader", reserve),
+    startReader: () => startThread("reader", release),
   });
-  reserve.fill();
+  release = reserve(queuePath);
   return store;
 }

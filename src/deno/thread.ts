@@ -7,32 +7,23 @@ import { type Thread, ThreadEndedError } from "../ports/thread.ts";
 /** What a worker sends back for each question, in their order. */
 type Told = { readonly answer: unknown } | { readonly failure: string };
 
-/** What a thread needs to begin, and one for each listener that accepts one more meanwhile. */
-const RESERVED = 16;
+/** What a thread needs to begin, and some for listeners that accept one more meanwhile. */
+const RESERVED = 12;
 
 /**
- * Descriptors for a thread that is started later, of a folder that can be read. Without any the
- * runtime does not refuse to start it, but ends the whole process.
+ * Keeps descriptors for a thread that is started later, of a folder that can be read. Without any
+ * the runtime does not refuse to start it, but ends the whole process.
  */
-export class Reserve {
-  readonly #folder: string;
-  readonly #kept: Deno.FsFile[] = [];
-
-  constructor(folder: string) {
-    this.#folder = folder;
+export function reserve(folder: string): () => void {
+  const kept: Deno.FsFile[] = [];
+  try {
+    while (kept.length < RESERVED) kept.push(Deno.openSync(folder));
+  } catch {
+    // There are none, or it is no system where a folder can be opened.
   }
-
-  fill(): void {
-    try {
-      while (this.#kept.length < RESERVED) this.#kept.push(Deno.openSync(this.#folder));
-    } catch {
-      // There are no more, or it is no system where a folder can be opened.
-    }
-  }
-
-  release(): void {
-    for (const file of this.#kept.splice(0)) file.close();
-  }
+  return () => {
+    for (const file of kept.splice(0)) file.close();
+  };
 }
 
 const beginning = new Set<Promise<void>>();
@@ -42,22 +33,19 @@ export const threadsBegun = (): Promise<unknown> | undefined =>
   beginning.size === 0 ? undefined : Promise.all(beginning);
 
 /**
- * It gets what was reserved, and is to be asked something at once: it has begun when it answers.
- * Then as much is reserved for the next.
+ * `release` gives it what was reserved, at the moment that it begins. It is to be asked something
+ * at once: it has begun when it answers.
  */
 export function startThread<Question, Answer>(
   name: string,
-  reserve?: Reserve,
+  release: () => void = () => {},
 ): Thread<Question, Answer> {
-  reserve?.release();
+  release();
   const script = new URL("../thread.ts", import.meta.url);
   const worker = new Worker(script, { type: "module", name });
   const begun = Promise.withResolvers<void>();
   beginning.add(begun.promise);
-  void begun.promise.then(() => {
-    beginning.delete(begun.promise);
-    reserve?.fill();
-  });
+  void begun.promise.then(() => beginning.delete(begun.promise));
   const waiting: PromiseWithResolvers<Answer>[] = [];
   let ended: Error | undefined;
   const end = (error: Error) => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { net } from "../../src/deno/net.ts";
-import { Reserve, startThread, threadsBegun } from "../../src/deno/thread.ts";
+import { reserve, startThread, threadsBegun } from "../../src/deno/thread.ts";
 import { Client } from "../fakes/client.ts";
 
 /** How often this process has it open. */
@@ -42,18 +42,13 @@ Deno.test("a thread that ends before it has begun keeps no connection waiting", 
   await assert.rejects(thread.ask({}), /thread reader ended: it was told to/);
 });
 
-Deno.test("a thread gets what was reserved, and as much is reserved for the next", async () => {
+Deno.test("a thread gets what was reserved for it", async () => {
   const folder = await Deno.makeTempDir();
-  const reserve = new Reserve(folder);
-  reserve.fill();
-  reserve.fill();
-  assert.equal(opened(folder), 16);
-  const thread = startThread("reader", reserve);
+  const release = reserve(folder);
+  assert.equal(opened(folder), 12);
+  const thread = startThread("reader", release);
   assert.equal(opened(folder), 0);
   await thread.ask({ kind: "open", folder }).catch(() => {});
-  assert.equal(opened(folder), 16);
   thread.end();
-  reserve.release();
-  assert.equal(opened(folder), 0);
   await Deno.remove(folder);
 });

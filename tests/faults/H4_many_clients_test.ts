@@ -191,7 +191,7 @@ testWith("prlimit", "H4 EMFILE: HTTP and mail are both served again", async (prl
 });
 
 testWith("prlimit", "H4 EMFILE by clients of HTTP alone: mail is served again", async (prlimit) => {
-  await using daemon = await Daemon.start({ under: [prlimit, "--nofile=52"], ...SERVED });
+  await using daemon = await Daemon.start({ under: [prlimit, "--nofile=58"], ...SERVED });
   const port = httpPortOf(daemon);
   const clients: Client[] = [];
   for (let i = 0; i < OF_ONE; i++) clients.push(await Client.connect(port));

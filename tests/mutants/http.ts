@@ -273,7 +273,7 @@ export const http: readonly Mutant[] = [
   ),
   of("H4", "deno/thread.ts", MANY)(
     "no descriptors are kept for a thread that comes later",
-    "this.#kept.length < RESERVED",
-    "this.#kept.length < 0",
+    "kept.length < RESERVED",
+    "kept.length < 0",
   ),
 ];
