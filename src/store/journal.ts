@@ -20,8 +20,8 @@ import { failureFrom } from "./room.ts";
 import { checkFile } from "./spool.ts";
 
 /** Each file takes so much, about: a start after a kill waits until the tables have it all. */
-const OCTETS = 128 * 1024 * 1024;
-const MESSAGES = 25_000;
+const OCTETS = 256 * 1024 * 1024;
+const MESSAGES = 50_000;
 /** What both take. */
 export const ROOM = { octets: 2 * OCTETS, messages: 2 * MESSAGES };
 /** From here on the other file is begun, as soon as the tables have what is in it. */

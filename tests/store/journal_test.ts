@@ -22,8 +22,8 @@ import {
 const MIB = 1024 * 1024;
 /** From here on the other file is begun, and here one is full. */
 const FAR = 2 * MIB;
-const OCTETS = 128 * MIB;
-const MESSAGES = 25_000;
+const OCTETS = 256 * MIB;
+const MESSAGES = 50_000;
 const LARGEST = 256 * 1024;
 
 Deno.test("when the tables keep up, the files take turns", async () => {

@@ -111,13 +111,13 @@ Deno.test("more than one transaction can take, in both files, is there after a k
 Deno.test("the tables take seldom under load, and more with how much there is, and how old", () => {
   const little = { octets: 0, messages: 0, age: 0 };
   const took = (behind: Partial<Behind>) => pause(2, { ...little, ...behind });
-  assert.deepEqual([took({}), took({ messages: 25_000 }), took({ age: 2_000 })], [32, 32, 32]);
+  assert.deepEqual([took({}), took({ messages: 50_000 }), took({ age: 2_000 })], [32, 32, 32]);
   const MIB = 1024 * 1024;
-  assert.deepEqual([took({ octets: 128 * MIB }), took({ octets: 176 * MIB })], [32, 16]);
-  assert.deepEqual([took({ octets: 224 * MIB }), took({ octets: 300 * MIB })], [0, 0]);
-  assert.deepEqual([took({ messages: 34_375 }), took({ messages: 43_750 })], [16, 0]);
+  assert.deepEqual([took({ octets: 256 * MIB }), took({ octets: 352 * MIB })], [32, 16]);
+  assert.deepEqual([took({ octets: 448 * MIB }), took({ octets: 600 * MIB })], [0, 0]);
+  assert.deepEqual([took({ messages: 68_750 }), took({ messages: 87_500 })], [16, 0]);
   assert.deepEqual([took({ age: 3_500 }), took({ age: 5_000 }), took({ age: 60_000 })], [16, 0, 0]);
-  assert.equal(took({ octets: 10 * MIB, messages: 34_375, age: 2_750 }), 16, "whatever is most");
+  assert.equal(took({ octets: 10 * MIB, messages: 68_750, age: 2_750 }), 16, "whatever is most");
 });
 
 Deno.test("what is behind is counted from the oldest that was not taken", async () => {
