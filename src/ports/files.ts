@@ -27,7 +27,7 @@ export interface Space {
 /** A file that is written from its beginning on, over what is there. */
 export interface OpenFile {
   write(octets: Uint8Array): void;
-  /** So much place behind what was written, so that it need not grow with the next. */
+  /** So much place for what is written next, so that it need not grow with each. */
   reserve(length: number): void;
   /** What was written before is on stable storage then. */
   sync(): Promise<void>;

@@ -192,12 +192,13 @@ export class Journal {
     const octets = this.#writer.write(messages, head);
     try {
       const file = this.#files[this.#file];
-      file.write(octets);
       const end = this.#at + octets.length;
       if (end > this.#reserved[this.#file]) {
-        file.reserve(AHEAD);
+        // First: where there is no place, nobody may find what is refused.
+        file.reserve(octets.length + AHEAD);
         this.#reserved[this.#file] = end + AHEAD;
       }
+      file.write(octets);
       await file.sync();
     } catch (error) {
       this.close();

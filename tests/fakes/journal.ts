@@ -80,7 +80,7 @@ export async function until(isSo: () => boolean, act: () => Promise<unknown>): P
 export const endOf = (place: Place | undefined): number =>
   place === undefined ? 0 : place.at + place.length;
 
-type Call = "open" | "write" | "empty";
+type Call = "open" | "reserve" | "write" | "empty";
 
 /** Files without a disk, whose syncs end when they are told to. */
 export class HeldFiles {
@@ -124,7 +124,10 @@ export class HeldFiles {
         this.writes.push(at);
         at += length;
       },
-      reserve: (length) => this.reserved.push([at, length]),
+      reserve: (length) => {
+        this.#failWhereTold("reserve");
+        this.reserved.push([at, length]);
+      },
       sync: () => this.#sync(),
       rewind: () => at = 0,
       empty: () => {

@@ -126,6 +126,14 @@ export const journals: readonly Mutant[] = [
     tests: ["tests/deno/files_test.ts", ...journal("journal_sync")],
   },
   {
+    row: "D4",
+    what: "what is refused for want of place can be found",
+    file: "src/store/journal.ts",
+    find: "        file.reserve(octets.length + AHEAD);\n",
+    put: "        file.write(octets);\n        file.reserve(AHEAD);\n",
+    tests: journal("journal"),
+  },
+  {
     row: "D7",
     what: "an emptied file is taken for one that has its place",
     file: "src/store/journal.ts",

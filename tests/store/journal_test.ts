@@ -129,9 +129,9 @@ Deno.test("a file grows by a mebibyte at once, and not where it was written befo
     const [reserved] = files.reserved.slice(before);
     if (reserved !== undefined) grown.push([places.at(-1)!.file, reserved[0]]);
   });
-  assert.ok(files.reserved.every(([, length]) => length === MIB));
   const page = 4096;
-  assert.deepEqual(grown, [[0, page], [0, MIB + 2 * page], [1, page]]);
+  assert.ok(files.reserved.every(([, length]) => length === page + MIB));
+  assert.deepEqual(grown, [[0, 0], [0, page + MIB], [1, 0]]);
   journal.taken(places.at(-2)!.sequence);
   await until(() => places.at(-1)!.file === 0, async () => {
     await keep();
@@ -146,6 +146,14 @@ Deno.test("a file grows by a mebibyte at once, and not where it was written befo
   journal.empty();
   await keep();
   assert.equal(files.reserved.length, used + 1, "and none when they were emptied");
+});
+
+Deno.test("where there is no place on the disk nothing is written of what is refused", async () => {
+  const files = new HeldFiles({ isHeld: false });
+  const { journal } = begun(files);
+  files.failNext("reserve", "no space left on device");
+  await assert.rejects(journal.keep(writtenOfSize(10)), StoreError);
+  assert.deepEqual([files.writes, journal.isOpen], [[], false]);
 });
 
 Deno.test("with both files full what comes waits for room, until there is some", async () => {
