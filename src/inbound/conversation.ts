@@ -23,6 +23,8 @@ import { Deadline } from "../deadline.ts";
 import type { Host } from "./host.ts";
 
 const LARGE_BUFFER = 64 * 1024;
+/** Most replies fit in; memory of its own for each would cost more than to write it. */
+const REPLY_BUFFER = 512;
 /** How long, and how much, a client may go on sending to a session that is over. */
 const LINGER_TIME = 2_000;
 const LINGER_OCTETS = 1024 * 1024;
@@ -41,6 +43,7 @@ export class Conversation {
   /** The client has ended its side. */
   #gone = false;
   #buffer = takeBuffer();
+  readonly #replyBuffer = new Uint8Array(REPLY_BUFFER);
   #pendingRead: Promise<Got> | undefined;
   #seen = -1;
   #commandSince = 0;
@@ -195,7 +198,7 @@ export class Conversation {
 
   /** In one piece; a client that does not read it is waited for only so long. */
   async #send(text: string): Promise<void> {
-    let octets = encoder.encode(text);
+    let octets = this.#encoded(text);
     this.#host.meter.sent.value += octets.length;
     this.#deadline.set(this.#host.clock.monotonic() + this.#host.times.commandTimeout);
     try {
@@ -207,6 +210,12 @@ export class Conversation {
     } catch {
       throw new ConnectionLost();
     }
+  }
+
+  /** Good until the next is. */
+  #encoded(text: string): Uint8Array {
+    const { read, written } = encoder.encodeInto(text, this.#replyBuffer);
+    return read < text.length ? encoder.encode(text) : this.#replyBuffer.subarray(0, written);
   }
 
   /**

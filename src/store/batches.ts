@@ -21,8 +21,10 @@ const MOST_OCTETS = 8 * 1024 * 1024;
 
 /** While the journal is written, taking from it gets this part of the time, as one to so many. */
 const BUSY_PAUSE = 16;
+/** More than is taken at once, and mail still comes in: it waits for a pause, or for its time. */
+const BURST = 2 * 1024 * 1024;
 /** From so much of its room on, or such an age, it gets more of the time, up to all of it. */
-const MUCH = { room: 1 / 2, age: 2_000 };
+const MUCH = { room: 1 / 2, age: 3_000 };
 const TOO_MUCH = { room: 7 / 8, age: 5_000 };
 /** The journal was given nothing for so long: there is time to take from it. */
 const IDLE = 20;
@@ -39,14 +41,21 @@ export interface Behind {
   readonly age: number;
 }
 
-/** How long to leave the journal alone when taking took so long, all in milliseconds. */
-export function pause(took: number, { octets, messages, age }: Behind): number {
+/** What taking from the journal took the last time, and how long ago that was, in milliseconds. */
+export interface Taking {
+  readonly took: number;
+  readonly since: number;
+}
+
+/** How much longer to leave the journal alone, in milliseconds. */
+export function pause({ took, since }: Taking, { octets, messages, age }: Behind): number {
   const room = Math.max(octets / ROOM.octets, messages / ROOM.messages);
   const eager = Math.max(
     (room - MUCH.room) / (TOO_MUCH.room - MUCH.room),
     (age - MUCH.age) / (TOO_MUCH.age - MUCH.age),
   );
-  return took * BUSY_PAUSE * (1 - Math.min(Math.max(eager, 0), 1));
+  const rest = took * BUSY_PAUSE * (1 - Math.min(Math.max(eager, 0), 1)) - since;
+  return eager <= 0 && octets > BURST ? Math.max(rest, MUCH.age - age) : rest;
 }
 
 interface Waiting {
@@ -154,13 +163,12 @@ export class Batches {
   #startLater(): void {
     if (this.#closed) return;
     const time = this.#host.clock.monotonic();
-    const rest = pause(this.#endedAt - this.#begunAt, this.behind());
-    const quiet = this.#lastKept.at + IDLE;
-    const due = this.#failed
-      ? this.#endedAt + AFTER_FAILURE
-      : Math.min(this.#endedAt + rest, Math.max(quiet, this.#endedAt));
-    if (due <= time) return this.#start();
-    this.#cancel ??= this.#host.clock.timer(due - time, () => {
+    const since = time - this.#endedAt;
+    const rest = pause({ took: this.#endedAt - this.#begunAt, since }, this.behind());
+    const quiet = this.#lastKept.at + IDLE - time;
+    const wait = this.#failed ? AFTER_FAILURE - since : Math.min(rest, quiet);
+    if (wait <= 0) return this.#start();
+    this.#cancel ??= this.#host.clock.timer(wait, () => {
       this.#cancel = undefined;
       // More may have come meanwhile.
       this.#startLater();

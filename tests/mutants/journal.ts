@@ -166,6 +166,14 @@ export const journals: readonly Mutant[] = [
     tests: journal("taking"),
   },
   {
+    row: "D7",
+    what: "the tables take from the journal amid a burst",
+    file: "src/store/batches.ts",
+    find: "eager <= 0 && octets > BURST",
+    put: "false",
+    tests: journal("taking"),
+  },
+  {
     row: "D4",
     what: "whoever waits for room in the journal waits in vain",
     file: "src/store/journal.ts",

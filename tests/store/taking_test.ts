@@ -110,14 +110,26 @@ Deno.test("more than one transaction can take, in both files, is there after a k
 
 Deno.test("the tables take seldom under load, and more with how much there is, and how old", () => {
   const little = { octets: 0, messages: 0, age: 0 };
-  const took = (behind: Partial<Behind>) => pause(2, { ...little, ...behind });
-  assert.deepEqual([took({}), took({ messages: 50_000 }), took({ age: 2_000 })], [32, 32, 32]);
+  const took = (behind: Partial<Behind>) => pause({ took: 2, since: 0 }, { ...little, ...behind });
+  assert.deepEqual([took({}), took({ messages: 50_000 }), took({ age: 3_000 })], [32, 32, 32]);
   const MIB = 1024 * 1024;
-  assert.deepEqual([took({ octets: 256 * MIB }), took({ octets: 352 * MIB })], [32, 16]);
-  assert.deepEqual([took({ octets: 448 * MIB }), took({ octets: 600 * MIB })], [0, 0]);
+  assert.deepEqual([took({ octets: 352 * MIB }), took({ octets: 448 * MIB })], [16, 0]);
+  assert.equal(took({ octets: 600 * MIB }), 0);
   assert.deepEqual([took({ messages: 68_750 }), took({ messages: 87_500 })], [16, 0]);
-  assert.deepEqual([took({ age: 3_500 }), took({ age: 5_000 }), took({ age: 60_000 })], [16, 0, 0]);
-  assert.equal(took({ octets: 10 * MIB, messages: 68_750, age: 2_750 }), 16, "whatever is most");
+  assert.deepEqual([took({ age: 4_000 }), took({ age: 5_000 }), took({ age: 60_000 })], [16, 0, 0]);
+  assert.equal(took({ octets: 10 * MIB, messages: 68_750, age: 3_250 }), 16, "whatever is most");
+});
+
+Deno.test("of a burst the tables take nothing until it rests, or is old, or fills the room", () => {
+  const MIB = 1024 * 1024;
+  const rest = (behind: Partial<Behind>, since = 0) =>
+    pause({ took: 2, since }, { octets: 3 * MIB, messages: 500, age: 0, ...behind });
+  assert.deepEqual([rest({}), rest({ age: 1_000 }), rest({ age: 2_900 })], [3_000, 2_000, 100]);
+  assert.deepEqual([rest({ age: 2_999 }), rest({ age: 4_000 })], [32, 16]);
+  assert.deepEqual([rest({ age: 1_000 }, 900), rest({ age: 4_000 }, 10)], [2_000, 6]);
+  assert.equal(rest({ octets: 2 * MIB }), 32, "no more than is taken at once");
+  assert.equal(rest({ octets: 352 * MIB }), 16);
+  assert.equal(rest({ messages: 68_750 }), 16);
 });
 
 Deno.test("what is behind is counted from the oldest that was not taken", async () => {
