@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Client } from "../fakes/client.ts";
 import { Daemon, SERVE_DEV } from "../fakes/daemon.ts";
+import { freePort } from "../fakes/program.ts";
 
 Deno.test("H7 line feeds and escape codes are escaped", async () => {
   await using daemon = await Daemon.start();
@@ -23,9 +24,7 @@ for (
   ]
 ) {
   Deno.test(`H7 mail flows, and signals are heard, with output to ${what}`, async () => {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = listener.addr;
-    listener.close();
+    const port = freePort();
     const command = `exec ${SERVE_DEV.join(" ")} ${redirection}`;
     await using daemon = await Daemon.start({
       command: ["bash", "-c", command],

@@ -276,6 +276,14 @@ export const logging: readonly Mutant[] = [
     tests: SIGNAL,
   },
   {
+    row: "S3",
+    what: "whoever sends the signal of the runtime's debugger lets it in",
+    file: "src/deno/signals.ts",
+    find: "setTimeout(shutDebuggerOut, delay);",
+    put: "{}",
+    tests: SIGNAL,
+  },
+  {
     row: "H7",
     what: "in JSON, lines that were lost are told as text",
     file: "src/deno/log.ts",
