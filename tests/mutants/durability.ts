@@ -143,6 +143,14 @@ export const durability: readonly Mutant[] = [
   },
   {
     row: "D11",
+    what: "a link for the database is followed",
+    file: "src/store/spool.ts",
+    find: "  } else checkFile(path, { files });\n",
+    put: "  }\n",
+    tests: fault("D11_links"),
+  },
+  {
+    row: "D11",
     what: "a database with another name elsewhere is used",
     file: "src/store/spool.ts",
     find: `found.kind !== "file" || found.links > 1`,

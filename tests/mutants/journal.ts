@@ -395,8 +395,8 @@ export const journals: readonly Mutant[] = [
     row: "D11",
     what: "a link for the journal is followed when a daemon starts",
     file: "src/store/spool.ts",
-    find: "  } else checkFile(path, { files });\n",
-    put: "  }\n",
+    find: "  for (const path of journals) checkFile(path, { files });\n",
+    put: "",
     tests: journal("replay"),
   },
   {
