@@ -82,7 +82,7 @@ export class Exchange {
       try {
         await this.#respond(response, head);
       } finally {
-        // Nobody will read it any more, if somebody has begun at all.
+        // Where nobody has begun to read it, as for HEAD.
         await response.body?.cancel().catch(() => {});
       }
     }

@@ -136,6 +136,13 @@ Deno.test("HEAD has no body, and no length that its GET has not (RFC 9110 §8.6)
   }
 });
 
+Deno.test("S30 what nobody reads of a response is given up", async () => {
+  let given = 0;
+  const answer: Answer = () => new Response(new ReadableStream({ cancel: () => void given++ }));
+  await comesTo(["HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n"], { answer, ends: true });
+  assert.equal(given, 1);
+});
+
 Deno.test("what every method comes to is a response", async () => {
   for (const method of ["GET", "OPTIONS", "PATCH", "TRACE", "TRACK", "CONNECT", "X"]) {
     assert.ok(answerIn(await comesTo([requestFor("/livez", { method })])).status >= 200, method);

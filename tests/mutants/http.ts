@@ -125,7 +125,7 @@ export const http: readonly Mutant[] = [
     "fields.length < 0",
   ),
   exchange(
-    "a reader that was gone before its response keeps its place",
+    "what HEAD does not read keeps its place",
     "        await response.body?.cancel().catch(() => {});\n",
   ),
   exchange(
