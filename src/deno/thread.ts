@@ -66,9 +66,10 @@ export function startThread<Question, Answer>(
   return {
     ask(question, given = []) {
       if (ended !== undefined) return Promise.reject(ended);
+      // What cannot be asked must not wait for an answer: it would take that of the next.
+      worker.postMessage(question, given as ArrayBuffer[]);
       const asked = Promise.withResolvers<Answer>();
       waiting.push(asked);
-      worker.postMessage(question, given as ArrayBuffer[]);
       return asked.promise;
     },
     end() {

@@ -127,6 +127,8 @@ export class Dispatcher {
         busy,
         lease: LEASE,
       });
+      // Nobody would wait for them any more: their leases end with the next start.
+      if (this.#stopped) return LONGEST_SLEEP;
       for (const claim of claims) this.#begin(claim);
       return Math.min(Math.max((next ?? Infinity) - store.time(), 0), LONGEST_SLEEP);
     } catch (error) {

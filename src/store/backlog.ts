@@ -44,7 +44,8 @@ export class Backlog {
   }
 
   add(places: readonly Place[]): void {
-    this.#places.push(...places);
+    // One by one: there may be more of them than a call takes arguments.
+    for (const place of places) this.#places.push(place);
   }
 
   /** What a daemon that was killed has left, where the tables have all up to this batch. */

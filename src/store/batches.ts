@@ -2,8 +2,8 @@
  * Gathers what is to be written while the writer is at work, and hands it over in one piece:
  * one transaction, and one sync of the disk, for all that waits.
  *
- * What the journal has kept goes along, before all else; when nothing else is to be written it
- * goes soon, but not at once: the more it is, the less a message of it costs.
+ * Some of what the journal has kept goes along, before all else; when nothing else is to be
+ * written it goes soon, but not at once: the more it is, the less a message of it costs.
  */
 
 import type { Content } from "../smtp/content.ts";
@@ -21,7 +21,12 @@ const MOST_OCTETS = 8 * 1024 * 1024;
 
 /** While the journal is written, taking from it gets this part of the time, as one to so many. */
 const BUSY_PAUSE = 16;
-/** More than is taken at once, and mail still comes in: it waits for a pause, or for its time. */
+/** But where somebody waits for it, it lies no longer than this. */
+const LONGEST_PAUSE = 250;
+/**
+ * More than is taken at once, and mail still comes in: where nobody waits for it, it lies until
+ * there is a pause, or its time has come.
+ */
 const BURST = 2 * 1024 * 1024;
 /** From so much of its room on, or such an age, it gets more of the time, up to all of it. */
 const MUCH = { room: 1 / 2, age: 3_000 };
@@ -29,6 +34,8 @@ const TOO_MUCH = { room: 7 / 8, age: 5_000 };
 /** The journal was given nothing for so long: there is time to take from it. */
 const IDLE = 20;
 const AFTER_FAILURE = 1_000;
+
+const UNREADABLE = new StoreError("journal: it cannot be read");
 
 /** Turns of the microtask queue from an answer to the next question of the same caller. */
 const TURNS = 8;
@@ -41,21 +48,30 @@ export interface Behind {
   readonly age: number;
 }
 
-/** What taking from the journal took the last time, and how long ago that was, in milliseconds. */
-export interface Taking {
+/** What the last transaction took, and how long ago it ended, in milliseconds. */
+export interface Last {
   readonly took: number;
   readonly since: number;
 }
 
-/** How much longer to leave the journal alone, in milliseconds. */
-export function pause({ took, since }: Taking, { octets, messages, age }: Behind): number {
+/**
+ * How much longer to leave the journal alone, in milliseconds. `awaited`: somebody delivers
+ * what the tables have.
+ */
+export function pause(
+  { took, since }: Last,
+  { octets, messages, age }: Behind,
+  awaited: boolean,
+): number {
   const room = Math.max(octets / ROOM.octets, messages / ROOM.messages);
   const eager = Math.max(
     (room - MUCH.room) / (TOO_MUCH.room - MUCH.room),
     (age - MUCH.age) / (TOO_MUCH.age - MUCH.age),
   );
-  const rest = took * BUSY_PAUSE * (1 - Math.min(Math.max(eager, 0), 1)) - since;
-  return eager <= 0 && octets > BURST ? Math.max(rest, MUCH.age - age) : rest;
+  const rest = took * BUSY_PAUSE * (1 - Math.min(Math.max(eager, 0), 1));
+  if (awaited) return Math.min(rest, LONGEST_PAUSE) - since;
+  const isBurst = eager <= 0 && octets > BURST;
+  return isBurst ? Math.max(rest - since, MUCH.age - age) : rest - since;
 }
 
 interface Waiting {
@@ -72,6 +88,8 @@ export interface BatchesHost {
   readonly writer: Thread<WriterQuestion, WriterAnswer>;
   readonly clock: Pick<Clock, "timer" | "monotonic">;
   times(): Times;
+  /** Whether somebody waits for what the tables take. */
+  isAwaited(): boolean;
   notice(notice: Notice): void;
   taken(taken: Taken): void;
   /** What the journal has cannot be taken now. */
@@ -103,6 +121,11 @@ export class Batches {
   /** Whether the last that was written could not be. */
   get failed(): boolean {
     return this.#failed;
+  }
+
+  /** How long the journal has been given nothing, in milliseconds. */
+  quietFor(): number {
+    return this.#host.clock.monotonic() - this.#lastKept.at;
   }
 
   /** How long nothing has been written, in milliseconds. */
@@ -142,7 +165,7 @@ export class Batches {
     const { sequence } = this.#lastKept;
     while (this.#isBehind && this.#kept[0].sequence <= sequence) {
       await this.put(() => ({ kind: "probe" }));
-      if (this.#failed) throw new StoreError("journal: it cannot be read");
+      if (this.#failed) throw UNREADABLE;
     }
   }
 
@@ -164,7 +187,8 @@ export class Batches {
     if (this.#closed) return;
     const time = this.#host.clock.monotonic();
     const since = time - this.#endedAt;
-    const rest = pause({ took: this.#endedAt - this.#begunAt, since }, this.behind());
+    const last = { took: this.#endedAt - this.#begunAt, since };
+    const rest = pause(last, this.behind(), this.#host.isAwaited());
     const quiet = this.#lastKept.at + IDLE - time;
     const wait = this.#failed ? AFTER_FAILURE - since : Math.min(rest, quiet);
     if (wait <= 0) return this.#start();
@@ -211,6 +235,7 @@ export class Batches {
       // The journal may be what cannot be read.
       this.#failed = answer.taken === undefined && this.#told > 0;
       if (answer.taken !== undefined) this.#took(answer.taken);
+      else if (this.#failed) this.#host.notTaken(UNREADABLE);
       for (const [i, { resolve, reject }] of batch.entries()) {
         settle(answer.results[i], resolve, reject);
       }

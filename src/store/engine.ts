@@ -121,12 +121,25 @@ export class Engine {
       if (operations.length === 1) {
         return { results: [{ refused: "fault", why: String(error) }], released: [] };
       }
-      const each = operations.map((operation) => this.write([operation], octets, times));
-      return {
-        results: each.flatMap(({ results }) => results),
-        released: each.flatMap(({ released }) => released),
-      };
+      return this.#oneByOne(operations, octets, times);
     }
+  }
+
+  #oneByOne(operations: readonly Operation[], octets: Uint8Array, times: Times): Written {
+    const results: Result[] = [];
+    const released: string[] = [];
+    for (const operation of operations) {
+      try {
+        const written = this.write([operation], octets, times);
+        results.push(...written.results);
+        released.push(...written.released);
+      } catch (error) {
+        if (results.length === 0) throw error;
+        // Those before it are refused with it, and are in the tables.
+        throw new WriteError("disk", String(error));
+      }
+    }
+    return { results, released };
   }
 
   #transaction(operations: readonly Operation[], octets: Uint8Array, times: Times): Written {

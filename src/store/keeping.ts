@@ -17,7 +17,7 @@ import { LARGE, type Layout } from "./layout.ts";
 import type { Notice } from "./questions.ts";
 import type { Files } from "../ports/files.ts";
 
-/** Nothing was written for so long: what was delivered need not lie in the journal for ever. */
+/** It was given nothing for so long: what was delivered need not lie in the journal for ever. */
 const QUIET = 60_000;
 /** After a failure the journal is left alone for so long. */
 const REST = 5_000;
@@ -126,7 +126,7 @@ export class Keeping {
   /** From time to time. */
   async tend(): Promise<void> {
     if (this.#failedAt === undefined) {
-      if (this.journal.isUsed && this.#batches.idleFor() > QUIET) this.#empty();
+      if (this.journal.isUsed && this.#batches.quietFor() > QUIET) this.#empty();
       return;
     }
     if (this.#clock.monotonic() - this.#failedAt < REST) return;

@@ -2,6 +2,8 @@
  * Where things lie in the spool.
  *
  *     queue.db        messages, recipients, attempts; the bodies of those in the queue
+ *     journal-1, -2   messages that were acknowledged just now
+ *     salvaged.db     what is made of a damaged database, until it takes its place
  *     daemon.lock     held by the one daemon that serves this spool
  *     mta-sts.json    what domains have published of their TLS, written by the way out
  *     bodies/         large bodies, a file each, under the id

@@ -71,7 +71,7 @@ export class SqliteStore implements Store {
   readonly #monotonicAtStart: number;
   readonly #room: Room;
   readonly #fresh: Fresh;
-  #news: () => void = () => {};
+  #news: (() => void) | undefined;
   #broken: (error: Error) => void = () => {};
   #cancelPoll: () => void = () => {};
   #closed = false;
@@ -96,7 +96,8 @@ export class SqliteStore implements Store {
     this.#batches = new Batches({
       writer,
       clock: parts.clock,
-      times: () => this.#times(),
+      times: this.#times,
+      isAwaited: () => this.#news !== undefined,
       notice: (notice) => this.#notice(notice),
       taken: (taken) => this.#taken(taken),
       notTaken: (error) => this.#keeping.journal.notTaken(error),
@@ -142,9 +143,7 @@ export class SqliteStore implements Store {
     return Math.floor(this.#timeAtStart + passed);
   }
 
-  #times(): Times {
-    return { time: this.time(), wall: this.#parts.clock.now() };
-  }
+  readonly #times = (): Times => ({ time: this.time(), wall: this.#parts.clock.now() });
 
   async commit(entry: Entry): Promise<void> {
     const { clock, meter } = this.#parts;
@@ -158,7 +157,7 @@ export class SqliteStore implements Store {
 
   #added(number: number): void {
     this.#view?.added(number);
-    this.#news();
+    this.#news?.();
   }
 
   #taken({ sequence, last }: Taken): void {
@@ -227,7 +226,7 @@ export class SqliteStore implements Store {
     const done = await wholeOrder(async (from) =>
       await this.#batches.put(() => ({ kind: "order", order, which, from })) as Ordered
     );
-    this.#news();
+    this.#news?.();
     return done;
   }
 
@@ -286,7 +285,7 @@ export class SqliteStore implements Store {
       const answer = await this.#writer.ask({ kind: "poll" }).catch((error) => error);
       if (this.#closed) return;
       if (answer instanceof ThreadEndedError) return this.#broken(answer);
-      if (answer.kind === "polled" && answer.changed) this.#news();
+      if (answer.kind === "polled" && answer.changed) this.#news?.();
       await this.#keeping.tend();
       if (this.#closed) return;
       this.#poll();

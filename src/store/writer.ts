@@ -135,15 +135,17 @@ export class Writer {
   #write(question: WriterQuestion & { kind: "write" }): WriterAnswer {
     const { operations, octets, places, times } = question;
     this.#backlog.add(places);
+    let tried: readonly Operation[] = [];
     try {
       const engine = this.#engine ?? this.#openAnew(times);
+      tried = operations;
       const carriedOut = this.#carryOut(engine, operations, octets, times);
       return { kind: "written", ...carriedOut, notices: this.#takeNotices() };
     } catch (error) {
       const failure = error instanceof WriteError
         ? error.failure
         : this.#disk.databases.failure(error);
-      if (failure !== "full" && failure !== "locked") this.#poison(operations);
+      if (failure !== "full" && failure !== "locked") this.#poison(tried);
       const why = reasonOf(error) + (failure === "corrupt" ? this.#trySalvage() : "");
       return { kind: "failed", full: failure === "full", why, notices: this.#takeNotices() };
     }

@@ -42,6 +42,16 @@ Deno.test("a thread that ends before it has begun keeps no connection waiting", 
   await assert.rejects(thread.ask({}), /thread reader ended: it was told to/);
 });
 
+Deno.test("what cannot be asked takes no answer of another", async () => {
+  const thread = startThread("reader");
+  await assert.rejects(async () => await thread.ask(() => "no thread can be given a function"));
+  const answers = ["list", "nothing of the kind"].map((kind) => thread.ask({ kind }));
+  const [listed, other] = await Promise.allSettled(answers);
+  thread.end();
+  assert.equal(listed.status, "rejected");
+  assert.deepEqual(other, { status: "fulfilled", value: undefined });
+});
+
 Deno.test("a thread gets what was reserved for it", async () => {
   const folder = await Deno.makeTempDir();
   const release = reserve(folder);

@@ -243,6 +243,16 @@ Deno.test("a stop lets what is under way end, and then tells it to", async () =>
   assert.deepEqual([attempts, lastError], [1, deferred.reply]);
 });
 
+Deno.test("what is claimed while it stops is not begun: nobody would wait for it", async () => {
+  const delivery = new ScriptedDelivery(() => delivered);
+  await using queue = await Queue.start(delivery, {}, ({ store }) => store.commit(entryOf()));
+  // Its first claim is under way.
+  await queue.dispatcher.stop(10_000);
+  await queue.store.probe();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual([delivery.tried.length, queue.dispatcher.underway], [0, 0]);
+});
+
 Deno.test("what a command changes is noticed within a second", async () => {
   const delivery = new ScriptedDelivery(() => delivered);
   const entry = entryOf({}, { state: "held" });

@@ -153,6 +153,18 @@ Deno.test("a journal that nobody needs for a while is emptied, and used again", 
   assert.deepEqual(await idsAfterKill(failing), ["a", "b"]);
 });
 
+Deno.test("a journal is emptied whoever asks meanwhile whether the store is well", async () => {
+  await using failing = await Failing.open();
+  const { clock, store, test } = failing;
+  await commit(store, "a");
+  for (let i = 0; i < 5; i++) {
+    await store.probe();
+    clock.turn(15_000);
+    await turn();
+  }
+  assert.deepEqual(sizes(test), [0, 0]);
+});
+
 Deno.test("a journal that is not in the tables is not emptied, however long nobody comes", async () => {
   await using failing = await Failing.open();
   const { clock, store, test } = failing;

@@ -110,7 +110,8 @@ Deno.test("more than one transaction can take, in both files, is there after a k
 
 Deno.test("the tables take seldom under load, and more with how much there is, and how old", () => {
   const little = { octets: 0, messages: 0, age: 0 };
-  const took = (behind: Partial<Behind>) => pause({ took: 2, since: 0 }, { ...little, ...behind });
+  const took = (behind: Partial<Behind>) =>
+    pause({ took: 2, since: 0 }, { ...little, ...behind }, false);
   assert.deepEqual([took({}), took({ messages: 50_000 }), took({ age: 3_000 })], [32, 32, 32]);
   const MIB = 1024 * 1024;
   assert.deepEqual([took({ octets: 352 * MIB }), took({ octets: 448 * MIB })], [16, 0]);
@@ -123,13 +124,21 @@ Deno.test("the tables take seldom under load, and more with how much there is, a
 Deno.test("of a burst the tables take nothing until it rests, or is old, or fills the room", () => {
   const MIB = 1024 * 1024;
   const rest = (behind: Partial<Behind>, since = 0) =>
-    pause({ took: 2, since }, { octets: 3 * MIB, messages: 500, age: 0, ...behind });
+    pause({ took: 2, since }, { octets: 3 * MIB, messages: 500, age: 0, ...behind }, false);
   assert.deepEqual([rest({}), rest({ age: 1_000 }), rest({ age: 2_900 })], [3_000, 2_000, 100]);
   assert.deepEqual([rest({ age: 2_999 }), rest({ age: 4_000 })], [32, 16]);
   assert.deepEqual([rest({ age: 1_000 }, 900), rest({ age: 4_000 }, 10)], [2_000, 6]);
   assert.equal(rest({ octets: 2 * MIB }), 32, "no more than is taken at once");
   assert.equal(rest({ octets: 352 * MIB }), 16);
   assert.equal(rest({ messages: 68_750 }), 16);
+});
+
+Deno.test("where somebody delivers, nothing lies in the journal for long", () => {
+  const burst = { octets: 3 * 1024 * 1024, messages: 500, age: 0 };
+  const rest = (took: number, since = 0) => pause({ took, since }, burst, true);
+  assert.deepEqual([rest(2), rest(10), rest(300)], [32, 160, 250]);
+  assert.deepEqual([rest(10, 100), rest(300, 240), rest(300, 300)], [60, 10, -50]);
+  assert.equal(pause({ took: 300, since: 0 }, { ...burst, age: 5_000 }, true), 0);
 });
 
 Deno.test("what is behind is counted from the oldest that was not taken", async () => {
@@ -141,7 +150,9 @@ Deno.test("what is behind is counted from the oldest that was not taken", async 
     end() {},
   };
   const times = () => ({ time: clock.monotonic() - begun, wall: clock.now() });
-  const batches = new Batches({ writer, clock, times, notice() {}, taken() {}, notTaken() {} });
+  const isAwaited = () => false;
+  const host = { writer, clock, times, isAwaited, notice() {}, taken() {}, notTaken() {} };
+  const batches = new Batches(host);
   assert.deepEqual(batches.behind(), { octets: 0, messages: 0, age: 0 });
   const add = (sequence: number) => {
     const where = { file: 0, at: 0, length: 4096 } as const;
@@ -156,6 +167,26 @@ Deno.test("what is behind is counted from the oldest that was not taken", async 
   asked[0]({ kind: "written", results: [], notices: [], taken: { sequence: 1, last: 3 } });
   await turn();
   assert.deepEqual(batches.behind(), { octets: 4096, messages: 3, age: 250 });
+  batches.close();
+});
+
+Deno.test("whoever waits for room is told when the journal cannot be read", async () => {
+  const clock = new TurnedClock();
+  const answer: WriterAnswer = { kind: "written", results: [], notices: [], taken: undefined };
+  const writer = { ask: () => Promise.resolve(answer), end() {} };
+  const told: string[] = [];
+  const notTaken = (error: Error) => void told.push(error.message);
+  const times = () => ({ time: 0, wall: 0 });
+  const isAwaited = () => false;
+  const batches = new Batches({
+    ...{ writer, clock, times, isAwaited, notTaken },
+    notice() {},
+    taken() {},
+  });
+  batches.add({ file: 0, at: 0, length: 4096, messages: 1, sequence: 1, time: 0 });
+  clock.turn(30);
+  await turn();
+  assert.deepEqual(told, ["journal: it cannot be read"]);
   batches.close();
 });
 
