@@ -248,6 +248,14 @@ export const durability: readonly Mutant[] = [
   },
   {
     row: "D9",
+    what: "what is claimed while the daemon stops is begun, and waited for by nobody",
+    file: "src/queue/dispatcher.ts",
+    find: "      if (this.#stopped) return LONGEST_SLEEP;\n",
+    put: "",
+    tests: ["tests/queue/dispatcher_test.ts"],
+  },
+  {
+    row: "D9",
     what: "a message is written down as delivered, and then handed over",
     file: "src/queue/dispatcher.ts",
     find: `

@@ -63,8 +63,8 @@ export const logging: readonly Mutant[] = [
     row: "B26",
     what: "every level is logged",
     file: "src/logging/logger.ts",
-    find: "lowestLevel: rules.level",
-    put: 'lowestLevel: "debug"',
+    find: "    if (LEVELS.indexOf(level) < own.lowest) return;\n",
+    put: "",
     tests: LOGGER,
   },
   {
@@ -301,11 +301,11 @@ export const logging: readonly Mutant[] = [
   },
   {
     row: "H7",
-    what: "a reader that has gone ends the daemon",
+    what: "a write that fails is the last",
     file: "src/deno/output.ts",
     find: "if (isGone(error)) this.#broken = true;",
     put: "throw error;",
-    tests: fault("H7_log_output"),
+    tests: fault("H7_log_reader"),
   },
   {
     row: "H7",
