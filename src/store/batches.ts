@@ -11,7 +11,7 @@ import type { Clock } from "../ports.ts";
 import type { Thread } from "../ports/thread.ts";
 import { QueueLimitError, StoreError, StoreFullError } from "../ports/store.ts";
 import type { Operation, Result } from "./engine.ts";
-import { type Place, ROOM } from "./journal.ts";
+import { type NewPlace, ROOM } from "./journal.ts";
 import type { Times } from "./look.ts";
 import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts";
 
@@ -44,6 +44,8 @@ const TURNS = 8;
 export interface Behind {
   readonly octets: number;
   readonly messages: number;
+  /** Of the tables, that they will be. */
+  readonly rows: number;
   /** Of the oldest. */
   readonly age: number;
 }
@@ -60,10 +62,10 @@ export interface Last {
  */
 export function pause(
   { took, since }: Last,
-  { octets, messages, age }: Behind,
+  { octets, rows, age }: Behind,
   awaited: boolean,
 ): number {
-  const room = Math.max(octets / ROOM.octets, messages / ROOM.messages);
+  const room = Math.max(octets / ROOM.octets, rows / ROOM.rows);
   const eager = Math.max(
     (room - MUCH.room) / (TOO_MUCH.room - MUCH.room),
     (age - MUCH.age) / (TOO_MUCH.age - MUCH.age),
@@ -100,10 +102,9 @@ export class Batches {
   readonly #host: BatchesHost;
   #waiting: Waiting[] = [];
   /** In the journal, and not in the tables; those at the end the writer does not know yet. */
-  #kept: Place[] = [];
+  #kept: NewPlace[] = [];
   #told = 0;
-  #octetsKept = 0;
-  #messagesKept = 0;
+  readonly #size = { octets: 0, messages: 0, rows: 0 };
   #lastKept = { sequence: 0, at: -Infinity };
   #failed = false;
   #running = false;
@@ -148,16 +149,21 @@ export class Batches {
   behind(): Behind {
     const { time } = this.#host.times();
     const age = this.#isBehind ? time - this.#kept[0].time : 0;
-    return { octets: this.#octetsKept, messages: this.#messagesKept, age };
+    return { ...this.#size, age };
   }
 
   /** A batch that the journal has kept. */
-  add(place: Place): void {
+  add(place: NewPlace): void {
     this.#kept.push(place);
-    this.#octetsKept += place.length;
-    this.#messagesKept += place.messages;
+    this.#count(place, 1);
     this.#lastKept = { sequence: place.sequence, at: this.#host.clock.monotonic() };
     if (!this.#running) this.#startLater();
+  }
+
+  #count({ length, messages, rows }: NewPlace, sign: 1 | -1): void {
+    this.#size.octets += sign * length;
+    this.#size.messages += sign * messages;
+    this.#size.rows += sign * rows;
   }
 
   /** Resolves when the tables have all that the journal has now. */
@@ -224,7 +230,7 @@ export class Batches {
     return this.#waiting.splice(0, count);
   }
 
-  async #write(batch: readonly Waiting[], places: readonly Place[]): Promise<void> {
+  async #write(batch: readonly Waiting[], places: readonly NewPlace[]): Promise<void> {
     try {
       const question = { ...this.#pack(batch), places };
       const answer = await this.#host.writer.ask(question, [question.octets.buffer as ArrayBuffer]);
@@ -251,10 +257,7 @@ export class Batches {
     const left = this.#kept.findIndex(({ sequence }) => sequence > taken.sequence);
     const done = this.#kept.splice(0, left < 0 ? this.#kept.length : left);
     this.#told -= done.length;
-    for (const { length, messages } of done) {
-      this.#octetsKept -= length;
-      this.#messagesKept -= messages;
-    }
+    for (const place of done) this.#count(place, -1);
     this.#host.taken(taken);
   }
 

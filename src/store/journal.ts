@@ -21,9 +21,10 @@ import { checkFile } from "./spool.ts";
 
 /** Each file takes so much, about: a start after a kill waits until the tables have it all. */
 const OCTETS = 256 * 1024 * 1024;
-const MESSAGES = 50_000;
+/** Of the tables: one for a message, and one for each recipient. */
+const ROWS = 100_000;
 /** What both take. */
-export const ROOM = { octets: 2 * OCTETS, messages: 2 * MESSAGES };
+export const ROOM = { octets: 2 * OCTETS, rows: 2 * ROWS };
 /** From here on the other file is begun, as soon as the tables have what is in it. */
 const FAR = 2 * 1024 * 1024;
 /** To sync a file that has grown costs twice as much: so it grows by as much as this at once. */
@@ -39,10 +40,15 @@ export interface Place {
   readonly file: 0 | 1;
   readonly at: number;
   readonly length: number;
-  readonly messages: number;
   readonly sequence: number;
   /** When it was kept, by the store's clock. */
   readonly time: number;
+}
+
+/** Of a batch that was kept just now, and what it gives the tables to do. */
+export interface NewPlace extends Place {
+  readonly messages: number;
+  readonly rows: number;
 }
 
 export interface JournalParts {
@@ -53,7 +59,7 @@ export interface JournalParts {
   /** By the store's clock. */
   time(): number;
   /** A batch is stable: the tables are to take it. */
-  kept(place: Place): void;
+  kept(place: NewPlace): void;
 }
 
 interface Waiting {
@@ -73,7 +79,7 @@ export class Journal {
   #salt = 0;
   #file: 0 | 1 = 0;
   #at = 0;
-  #messages = 0;
+  #rows = 0;
   /** How far each file has its place on the disk. */
   readonly #reserved: [number, number] = [0, 0];
   /** The last batch in the other file. */
@@ -186,7 +192,7 @@ export class Journal {
   async #write(messages: readonly Written[]): Promise<void> {
     if (this.#files === undefined) throw new StoreError("journal: it is closed after a failure");
     if (this.#at >= FAR && this.#taken >= this.#before) this.#beginOther();
-    else if (this.#at >= OCTETS || this.#messages >= MESSAGES) await this.#waitForOther();
+    else if (this.#at >= OCTETS || this.#rows >= ROWS) await this.#waitForOther();
     const sequence = ++this.#sequence;
     const head = { salt: this.#salt, sequence, time: this.#parts.time() };
     const octets = this.#writer.write(messages, head);
@@ -204,11 +210,12 @@ export class Journal {
       this.close();
       throw error;
     }
-    const size = { length: octets.length, messages: messages.length };
-    const place = { file: this.#file, at: this.#at, ...size, sequence, time: head.time };
-    this.#at += size.length;
-    this.#messages += size.messages;
-    this.#parts.kept(place);
+    const { length } = octets;
+    const rows = messages.reduce((sum, { recipients }) => sum + 1 + recipients, 0);
+    const place = { file: this.#file, at: this.#at, length, sequence, time: head.time };
+    this.#at += length;
+    this.#rows += rows;
+    this.#parts.kept({ ...place, messages: messages.length, rows });
   }
 
   async #waitForOther(): Promise<void> {
@@ -225,7 +232,7 @@ export class Journal {
 
   #begin(file: 0 | 1): void {
     this.#file = file;
-    this.#at = this.#messages = 0;
+    this.#at = this.#rows = 0;
     const salt = new Uint8Array(6);
     this.#parts.random.fill(salt);
     this.#salt = salt.reduce((number, octet) => number * 256 + octet, 0);

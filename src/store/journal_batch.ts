@@ -22,7 +22,6 @@ export interface Head {
 }
 
 export interface Beginning extends Head {
-  readonly messages: number;
   /** Behind its last message, and behind the page of that. */
   readonly end: number;
   readonly length: number;
@@ -56,6 +55,7 @@ export interface Written {
   readonly description: string;
   readonly chunks: readonly Uint8Array[];
   readonly size: number;
+  readonly recipients: number;
 }
 
 /** With what stands before it; of its description as much as it could be in UTF-8. */
@@ -117,7 +117,6 @@ export function beginningOf(
     salt: view.getFloat64(AT.salt, true),
     sequence: view.getFloat64(AT.sequence, true),
     time: view.getFloat64(AT.time, true),
-    messages: view.getUint32(AT.count, true),
     end: view.getFloat64(AT.end, true),
     length: paged(view.getFloat64(AT.end, true)),
   };

@@ -11,7 +11,7 @@ import type { Entry } from "../ports/store.ts";
 import type { Batches } from "./batches.ts";
 import { Bodies } from "./bodies.ts";
 import { pack } from "./commit.ts";
-import { Journal, type JournalParts, type Place } from "./journal.ts";
+import { Journal, type JournalParts, type NewPlace } from "./journal.ts";
 import { describe } from "./journal_batch.ts";
 import { LARGE, type Layout } from "./layout.ts";
 import type { Notice } from "./questions.ts";
@@ -52,7 +52,7 @@ export class Keeping {
       layout,
       (path, why) => notice({ about: "not removed", path, why }),
     );
-    const kept = (place: Place) => batches.add(place);
+    const kept = (place: NewPlace) => batches.add(place);
     this.journal = new Journal({ ...parts, paths: layout.journals, kept }, journaled);
     this.#empty();
   }
@@ -68,7 +68,9 @@ export class Keeping {
       return await this.#put(entry);
     }
     try {
-      await this.journal.keep({ description: describe(pack(entry)), ...content });
+      const description = describe(pack(entry));
+      const recipients = entry.envelope.recipients.length;
+      await this.journal.keep({ description, recipients, ...content });
     } catch (error) {
       if (!this.journal.isOpen) this.#failed(String(error));
       throw error;

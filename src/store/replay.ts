@@ -63,8 +63,8 @@ function* placesIn(layout: Layout, file: 0 | 1, disk: Disk): Generator<Place> {
     if (head === undefined) at += PAGE;
     else {
       salt ??= head.salt;
-      const { messages, sequence, time } = head;
-      yield { file, at, length, messages, sequence, time };
+      const { sequence, time } = head;
+      yield { file, at, length, sequence, time };
       at += length;
     }
   }

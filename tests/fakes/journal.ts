@@ -5,14 +5,15 @@ import { disk } from "../../src/deno/files.ts";
 import { random } from "../../src/deno/random.ts";
 import type { Files, OpenFile } from "../../src/ports/files.ts";
 import { pack } from "../../src/store/commit.ts";
-import { Journal, type Place } from "../../src/store/journal.ts";
+import { Journal, type NewPlace, type Place } from "../../src/store/journal.ts";
 import { BatchWriter, describe, type Head, type Written } from "../../src/store/journal_batch.ts";
 import { entryOf, type Given } from "./store.ts";
 
 /** As the store hands it to the journal. */
 export function writtenOf(given: Given = {}): Written {
   const entry = entryOf(given);
-  return { description: describe(pack(entry)), ...entry.envelope.content };
+  const { content, recipients } = entry.envelope;
+  return { description: describe(pack(entry)), recipients: recipients.length, ...content };
 }
 
 const FILLING = new Uint8Array(256 * 1024).fill("x".charCodeAt(0));
@@ -39,11 +40,11 @@ export function begun(
     paths?: readonly [string, string];
     sequence?: number;
     checksum?: (octets: Uint8Array) => number;
-    kept?: (place: Place) => void;
+    kept?: (place: NewPlace) => void;
   } = {},
 ) {
-  const places: Place[] = [];
-  const tell = (place: Place) => {
+  const places: NewPlace[] = [];
+  const tell = (place: NewPlace) => {
     places.push(place);
     kept(place);
   };
@@ -67,8 +68,10 @@ export async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return settled;
 }
 
-export const keepMany = (journal: Journal, count: number, size = 10) =>
-  Promise.all(Array.from({ length: count }, () => journal.keep(writtenOfSize(size))));
+export const keepMany = (journal: Journal, count: number, size = 10, recipients = 1) =>
+  Promise.all(
+    Array.from({ length: count }, () => journal.keep({ ...writtenOfSize(size), recipients })),
+  );
 
 export async function until(isSo: () => boolean, act: () => Promise<unknown>): Promise<void> {
   for (let times = 0; !isSo(); times++) {
@@ -164,7 +167,7 @@ export class GuardedFiles {
   failsNext = false;
   #kept: Place[] = [];
 
-  kept(place: Place): void {
+  kept(place: NewPlace): void {
     this.#kept.push(place);
   }
 

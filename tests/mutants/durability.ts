@@ -73,7 +73,7 @@ export const durability: readonly Mutant[] = [
     row: "D3",
     what: "after a failed sync the database is used as it is",
     file: "src/store/writer.ts",
-    find: `if (failure !== "full" && failure !== "locked") this.#poison(operations);`,
+    find: `if (failure !== "full" && failure !== "locked") this.#poison(tried);`,
     put: "",
     tests: fault("D3_sync_fails"),
   },

@@ -23,7 +23,7 @@ const MIB = 1024 * 1024;
 /** From here on the other file is begun, and here one is full. */
 const FAR = 2 * MIB;
 const OCTETS = 256 * MIB;
-const MESSAGES = 50_000;
+const ROWS = 100_000;
 const LARGEST = 256 * 1024;
 
 Deno.test("when the tables keep up, the files take turns", async () => {
@@ -101,22 +101,26 @@ const sorted = (places: readonly Place[]) =>
   [...new Set(places.map(({ sequence }) => sequence))].toSorted((a, b) => a - b);
 
 /** What does not fit any more, when the tables have taken nothing: it waits. */
-async function full({ count = 4, size = LARGEST } = {}) {
+async function full({ count = 4, size = LARGEST, recipients = 1 } = {}) {
   const files = new GuardedFiles();
   const { journal, places } = begun(files, { kept: (place) => files.kept(place) });
   for (let octets = 0; octets < 3 * OCTETS; octets += count * size) {
-    const keep = keepMany(journal, count, size);
+    const keep = keepMany(journal, count, size, recipients);
     if (!await isSettled(keep)) return { files, journal, places, keep, last: places.at(-1)! };
   }
   throw new Error("whatever comes is kept, where there is no room");
 }
 
-Deno.test("so many small messages fill a file as well: a start takes them all", async () => {
-  const { places, last } = await full({ count: 500, size: 10 });
-  const inLast = places.filter(({ file }) => file === 1);
-  assert.equal(inLast.reduce((sum, { messages }) => sum + messages, 0), MESSAGES);
-  assert.ok(last.file === 1 && endOf(last) < OCTETS);
-});
+for (const recipients of [1, 99]) {
+  Deno.test(`messages for ${recipients} fill a file by number as well: a start takes them all`, async () => {
+    const { places, last } = await full({ count: 500, size: 10, recipients });
+    const inLast = places.filter(({ file }) => file === 1);
+    const messages = inLast.reduce((sum, { messages }) => sum + messages, 0);
+    assert.equal(messages, ROWS / (1 + recipients));
+    assert.equal(inLast.reduce((sum, { rows }) => sum + rows, 0), ROWS);
+    assert.ok(last.file === 1 && endOf(last) < OCTETS);
+  });
+}
 
 Deno.test("a file grows by a mebibyte at once, and not where it was written before", async () => {
   const files = new HeldFiles({ isHeld: false });

@@ -109,32 +109,36 @@ Deno.test("more than one transaction can take, in both files, is there after a k
 });
 
 Deno.test("the tables take seldom under load, and more with how much there is, and how old", () => {
-  const little = { octets: 0, messages: 0, age: 0 };
+  const little = { octets: 0, messages: 0, rows: 0, age: 0 };
   const took = (behind: Partial<Behind>) =>
     pause({ took: 2, since: 0 }, { ...little, ...behind }, false);
-  assert.deepEqual([took({}), took({ messages: 50_000 }), took({ age: 3_000 })], [32, 32, 32]);
+  assert.deepEqual([took({}), took({ rows: 100_000 }), took({ age: 3_000 })], [32, 32, 32]);
   const MIB = 1024 * 1024;
   assert.deepEqual([took({ octets: 352 * MIB }), took({ octets: 448 * MIB })], [16, 0]);
   assert.equal(took({ octets: 600 * MIB }), 0);
-  assert.deepEqual([took({ messages: 68_750 }), took({ messages: 87_500 })], [16, 0]);
+  assert.deepEqual([took({ rows: 137_500 }), took({ rows: 175_000 })], [16, 0]);
   assert.deepEqual([took({ age: 4_000 }), took({ age: 5_000 }), took({ age: 60_000 })], [16, 0, 0]);
-  assert.equal(took({ octets: 10 * MIB, messages: 68_750, age: 3_250 }), 16, "whatever is most");
+  assert.equal(took({ octets: 10 * MIB, rows: 137_500, age: 3_250 }), 16, "whatever is most");
 });
 
 Deno.test("of a burst the tables take nothing until it rests, or is old, or fills the room", () => {
   const MIB = 1024 * 1024;
   const rest = (behind: Partial<Behind>, since = 0) =>
-    pause({ took: 2, since }, { octets: 3 * MIB, messages: 500, age: 0, ...behind }, false);
+    pause(
+      { took: 2, since },
+      { octets: 3 * MIB, messages: 500, rows: 1_000, age: 0, ...behind },
+      false,
+    );
   assert.deepEqual([rest({}), rest({ age: 1_000 }), rest({ age: 2_900 })], [3_000, 2_000, 100]);
   assert.deepEqual([rest({ age: 2_999 }), rest({ age: 4_000 })], [32, 16]);
   assert.deepEqual([rest({ age: 1_000 }, 900), rest({ age: 4_000 }, 10)], [2_000, 6]);
   assert.equal(rest({ octets: 2 * MIB }), 32, "no more than is taken at once");
   assert.equal(rest({ octets: 352 * MIB }), 16);
-  assert.equal(rest({ messages: 68_750 }), 16);
+  assert.equal(rest({ rows: 137_500 }), 16);
 });
 
 Deno.test("where somebody delivers, nothing lies in the journal for long", () => {
-  const burst = { octets: 3 * 1024 * 1024, messages: 500, age: 0 };
+  const burst = { octets: 3 * 1024 * 1024, messages: 500, rows: 1_000, age: 0 };
   const rest = (took: number, since = 0) => pause({ took, since }, burst, true);
   assert.deepEqual([rest(2), rest(10), rest(300)], [32, 160, 250]);
   assert.deepEqual([rest(10, 100), rest(300, 240), rest(300, 300)], [60, 10, -50]);
@@ -153,20 +157,20 @@ Deno.test("what is behind is counted from the oldest that was not taken", async 
   const isAwaited = () => false;
   const host = { writer, clock, times, isAwaited, notice() {}, taken() {}, notTaken() {} };
   const batches = new Batches(host);
-  assert.deepEqual(batches.behind(), { octets: 0, messages: 0, age: 0 });
+  assert.deepEqual(batches.behind(), { octets: 0, messages: 0, rows: 0, age: 0 });
   const add = (sequence: number) => {
     const where = { file: 0, at: 0, length: 4096 } as const;
-    batches.add({ ...where, messages: 3, sequence, time: times().time });
+    batches.add({ ...where, messages: 3, rows: 7, sequence, time: times().time });
   };
   add(1);
   clock.turn(500);
   add(2);
   clock.turn(250);
-  assert.deepEqual(batches.behind(), { octets: 8192, messages: 6, age: 750 });
+  assert.deepEqual(batches.behind(), { octets: 8192, messages: 6, rows: 14, age: 750 });
   await turn();
   asked[0]({ kind: "written", results: [], notices: [], taken: { sequence: 1, last: 3 } });
   await turn();
-  assert.deepEqual(batches.behind(), { octets: 4096, messages: 3, age: 250 });
+  assert.deepEqual(batches.behind(), { octets: 4096, messages: 3, rows: 7, age: 250 });
   batches.close();
 });
 
@@ -183,7 +187,7 @@ Deno.test("whoever waits for room is told when the journal cannot be read", asyn
     notice() {},
     taken() {},
   });
-  batches.add({ file: 0, at: 0, length: 4096, messages: 1, sequence: 1, time: 0 });
+  batches.add({ file: 0, at: 0, length: 4096, messages: 1, rows: 2, sequence: 1, time: 0 });
   clock.turn(30);
   await turn();
   assert.deepEqual(told, ["journal: it cannot be read"]);
