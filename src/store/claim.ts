@@ -47,6 +47,8 @@ export class Claims {
   readonly #next;
   readonly #leased;
   readonly #endLeases;
+  /** No other claim has the same: by it what was handed out can be taken back. */
+  lastLease = 0;
 
   constructor(database: Database, setAside: (damage: Damage) => void) {
     this.#setAside = setAside;
@@ -77,9 +79,11 @@ export class Claims {
     this.#leased = prepare(
       // Left to itself the engine would look at every recipient that is queued.
       "SELECT DISTINCT domain FROM recipient INDEXED BY recipient_lease " +
-        "WHERE lease IS NOT NULL AND state = 0",
+        "WHERE lease >= ?1 AND lease <= ?2 AND state = 0",
     );
-    this.#endLeases = prepare("UPDATE recipient SET lease = NULL, due = ? WHERE lease IS NOT NULL");
+    this.#endLeases = prepare(
+      "UPDATE recipient SET lease = NULL, due = ?3 WHERE lease >= ?1 AND lease <= ?2",
+    );
   }
 
   claim(request: ClaimRequest, time: number): ClaimedPart {
@@ -87,7 +91,7 @@ export class Claims {
     const apart = request.apart && new Set(request.apart);
     const keyOf = (domain: string) => !apart || apart.has(domain) ? domain : ALL_OTHERS;
     const allowed = new Map(windows);
-    const until = time + lease;
+    const until = this.lastLease = Math.max(time + lease, this.lastLease + 1);
     const damaged: Damage[] = [];
     const inUse = new Map(busy);
     const claims: Claim[] = [];
@@ -166,10 +170,10 @@ export class Claims {
     return claim;
   }
 
-  /** When a daemon starts, whoever had leases is dead. The destinations with some. */
-  endLeases(time: number): string[] {
-    const domains = this.#leased.all().map(({ domain }) => String(domain));
-    if (domains.length > 0) this.#endLeases.run(time);
+  /** Whoever had this lease, or any, has not heard of it, or is dead. The destinations with some. */
+  endLeases(time: number, { first = 0, last = Number.MAX_SAFE_INTEGER } = {}): string[] {
+    const domains = this.#leased.all(first, last).map(({ domain }) => String(domain));
+    if (domains.length > 0) this.#endLeases.run(first, last, time);
     return domains;
   }
 }

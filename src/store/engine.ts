@@ -27,10 +27,10 @@ export type Operation =
   /** All of the journal up to this batch has been taken, or is not to be. */
   | { readonly kind: "taken"; readonly sequence: number }
   /**
-   * Removes messages whose clients were told that they were not kept, though they may have
-   * been: a failed sync says nothing of what the disk has.
+   * Removes messages whose clients were told that they were not kept, and takes back what was
+   * handed out to whoever did not hear of it: a failed sync says nothing of what the disk has.
    */
-  | { readonly kind: "disown"; readonly ids: readonly string[] }
+  | { readonly kind: "disown"; readonly ids: readonly string[]; readonly leases: readonly number[] }
   | { readonly kind: "claim"; readonly request: ClaimRequest }
   | {
     readonly kind: "settle";
@@ -194,6 +194,7 @@ export class Engine {
         return { value: undefined };
       case "disown":
         for (const id of operation.ids) this.#commits.remove(id);
+        for (const lease of operation.leases) this.#endLeases(time, { first: lease, last: lease });
         return { value: undefined };
       case "claim":
         this.#ledger.writeDue();
@@ -244,8 +245,17 @@ export class Engine {
   /** When a daemon starts: nobody delivers anything at this moment. */
   endLeases(times: Times): void {
     this.#begin.run();
-    for (const domain of this.#claims.endLeases(times.time)) this.#ledger.due(domain, times.time);
+    this.#endLeases(times.time);
     this.#end(times);
+  }
+
+  #endLeases(time: number, which?: { first: number; last: number }): void {
+    for (const domain of this.#claims.endLeases(time, which)) this.#ledger.due(domain, time);
+  }
+
+  /** Of the last claim, answered or not. */
+  get lastLease(): number {
+    return this.#claims.lastLease;
   }
 
   /** Whether another process has written since this was asked last. */

@@ -27,6 +27,10 @@ export class Writer {
   #backlog: Backlog;
   /** Messages that were refused in a transaction of which nobody knows. */
   #refused: string[] = [];
+  /** Leases of claims in such a transaction: nobody has heard of them. */
+  #unheard: number[] = [];
+  /** Of the last claim that was answered. */
+  #heard = 0;
   #notices: Notice[] = [];
 
   constructor(disk: Disk) {
@@ -129,6 +133,7 @@ export class Writer {
       this.#salvage();
       this.#engine = open();
     }
+    this.#heard = 0;
     return this.#engine;
   }
 
@@ -140,6 +145,7 @@ export class Writer {
       const engine = this.#engine ?? this.#openAnew(times);
       tried = operations;
       const carriedOut = this.#carryOut(engine, operations, octets, times);
+      this.#heard = engine.lastLease;
       return { kind: "written", ...carriedOut, notices: this.#takeNotices() };
     } catch (error) {
       const failure = error instanceof WriteError
@@ -176,6 +182,8 @@ export class Writer {
         this.#refused.push(...operation.generated.map(({ id }) => id));
       }
     }
+    const lease = this.#engine?.lastLease ?? 0;
+    if (lease > this.#heard) this.#unheard.push(lease);
     try {
       this.#engine?.close();
     } catch {
@@ -187,13 +195,14 @@ export class Writer {
   #openAnew(times: Times): Engine {
     const engine = this.#open();
     try {
-      const operations = [{ kind: "disown", ids: this.#refused } as const, ...knowing(engine)];
-      engine.write(operations, new Uint8Array(0), times);
+      const nobodys = { kind: "disown", ids: this.#refused, leases: this.#unheard } as const;
+      engine.write([nobodys, ...knowing(engine)], new Uint8Array(0), times);
     } catch (error) {
       this.#poison([]);
       throw error;
     }
     this.#refused = [];
+    this.#unheard = [];
     this.#backlog.passOver(engine.looks.numbers());
     this.#notices.push({ about: "opened anew" });
     return engine;

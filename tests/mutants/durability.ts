@@ -295,7 +295,7 @@ export const durability: readonly Mutant[] = [
     row: "D9",
     what: "what was under way when the daemon died waits for its lease",
     file: "src/store/claim.ts",
-    find: "    if (domains.length > 0) this.#endLeases.run(time);\n",
+    find: "    if (domains.length > 0) this.#endLeases.run(first, last, time);\n",
     put: "",
     tests: killedUpon250,
   },

@@ -190,6 +190,22 @@ export const journals: readonly Mutant[] = [
     tests: journal("taking"),
   },
   {
+    row: "D3",
+    what: "what was handed out to nobody is left with nobody",
+    file: "src/store/writer.ts",
+    find: "    if (lease > this.#heard) this.#unheard.push(lease);\n",
+    put: "",
+    tests: journal("writer"),
+  },
+  {
+    row: "D3",
+    what: "what was handed out is handed out again when the disk fails",
+    file: "src/store/writer.ts",
+    find: "      this.#heard = engine.lastLease;\n",
+    put: "",
+    tests: journal("writer"),
+  },
+  {
     row: "D4",
     what: "what was carried out alone stays, though it was refused with others",
     file: "src/store/engine.ts",

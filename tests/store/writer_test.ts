@@ -9,12 +9,24 @@ import type { WriterAnswer } from "../../src/store/questions.ts";
 import { Writer } from "../../src/store/writer.ts";
 import { entryOf } from "../fakes/store.ts";
 
-/** A writer on a spool of its own, of whose database a transaction cannot be begun. */
-class Begun {
-  readonly folder = Deno.makeTempDirSync();
-  /** Of the transactions to come; none: all can be begun. */
-  failing: number | undefined;
+const isBegin = (sql: string) => sql.startsWith("BEGIN");
+const isCommit = (sql: string) => sql === "COMMIT";
+
+interface Failure {
+  readonly of: (sql: string) => boolean;
+  /** As many come before it. */
+  readonly behind: number;
+  readonly error: string;
+  /** It was carried out for all that. */
+  readonly isDone?: boolean;
+}
+
+/** A writer on a spool of its own, in whose database something fails, once. */
+class FailingWriter {
+  readonly #folder = Deno.makeTempDirSync();
   readonly #writer: Writer;
+  #failure: Failure | undefined;
+  #before = 0;
 
   constructor() {
     const open: typeof disk.databases.open = (...args) => {
@@ -24,21 +36,26 @@ class Begun {
         close: () => database.close(),
         prepare: (sql) => {
           const statement = database.prepare(sql);
-          if (!sql.startsWith("BEGIN")) return statement;
-          return { ...statement, run: () => this.#begin(() => statement.run()) };
+          if (!isBegin(sql) && !isCommit(sql)) return statement;
+          return { ...statement, run: () => this.#run(sql, () => statement.run()) };
         },
       };
     };
     this.#writer = new Writer({ ...disk, databases: { ...disk.databases, open } });
-    this.#writer.answer({ kind: "open", folder: `${this.folder}/spool`, viewed: false, wall: 0 });
+    this.#writer.answer({ kind: "open", folder: `${this.#folder}/spool`, viewed: false, wall: 0 });
   }
 
-  #begin<T>(run: () => T): T {
-    if (this.failing !== undefined && this.failing-- === 1) {
-      this.failing = undefined;
-      throw new Error("database or disk is full");
-    }
-    return run();
+  fail(failure: Failure): void {
+    this.#failure = failure;
+    this.#before = failure.behind;
+  }
+
+  #run<T>(sql: string, run: () => T): T {
+    const failure = this.#failure;
+    if (!failure?.of(sql) || this.#before-- > 0) return run();
+    this.#failure = undefined;
+    if (failure.isDone) run();
+    throw new Error(failure.error);
   }
 
   write(...operations: Operation[]): WriterAnswer {
@@ -49,8 +66,7 @@ class Begun {
 
   /** The ids of what would be delivered. */
   claimed(): string[] {
-    const request = { free: 100, perDestination: 100, busy: [], lease: 1000 };
-    const answer = this.write({ kind: "claim", request });
+    const answer = this.write(CLAIM);
     assert.equal(answer.kind, "written");
     const { results: [result] } = answer as WriterAnswer & { kind: "written" };
     assert.ok("value" in result);
@@ -59,9 +75,14 @@ class Begun {
 
   [Symbol.dispose](): void {
     this.#writer.answer({ kind: "close" });
-    Deno.removeSync(this.folder, { recursive: true });
+    Deno.removeSync(this.#folder, { recursive: true });
   }
 }
+
+const CLAIM: Operation = {
+  kind: "claim",
+  request: { free: 100, perDestination: 100, busy: [], lease: 1000 },
+};
 
 const committing = (entry: Entry): Operation => ({
   kind: "commit",
@@ -72,20 +93,44 @@ const committing = (entry: Entry): Operation => ({
 const FAULTY = committing({ ...entryOf(), subject: {} as string });
 
 Deno.test("D4 what was refused with others is not delivered, though it was carried out alone", () => {
-  using begun = new Begun();
-  begun.write(committing(entryOf({ id: "before" })));
+  using failing = new FailingWriter();
+  failing.write(committing(entryOf({ id: "before" })));
   // All of them, then each by itself, since one is at fault; the last finds the disk full.
-  begun.failing = 4;
+  failing.fail({ of: isBegin, behind: 3, error: "database or disk is full" });
   const [first, last] = ["first", "last"].map((id) => committing(entryOf({ id })));
-  const { kind } = begun.write(first, FAULTY, last);
-  assert.deepEqual([kind, begun.claimed()], ["failed", ["before"]]);
+  const { kind } = failing.write(first, FAULTY, last);
+  assert.deepEqual([kind, failing.claimed()], ["failed", ["before"]]);
 });
 
 Deno.test("of several the one that is at fault is told so, and the others are kept", () => {
-  using begun = new Begun();
-  const answer = begun.write(FAULTY, committing(entryOf({ id: "kept" })));
+  using failing = new FailingWriter();
+  const answer = failing.write(FAULTY, committing(entryOf({ id: "kept" })));
   assert.equal(answer.kind, "written");
   const { results } = answer as WriterAnswer & { kind: "written" };
   assert.deepEqual(results.map((result) => "value" in result), [false, true]);
-  assert.deepEqual(begun.claimed(), ["kept"]);
+  assert.deepEqual(failing.claimed(), ["kept"]);
+});
+
+for (const isDone of [true, false]) {
+  const what = isDone ? "was" : "was not";
+  Deno.test(`D3 what was handed out to nobody, and ${what} written down, is handed out again`, () => {
+    using failing = new FailingWriter();
+    failing.write(committing(entryOf({ id: "heard" })));
+    assert.deepEqual(failing.claimed(), ["heard"]);
+    failing.write(committing(entryOf({ id: "unheard" })));
+    failing.fail({ of: isCommit, behind: 0, error: "disk I/O error", isDone });
+    assert.equal(failing.write(CLAIM).kind, "failed");
+    assert.deepEqual(failing.claimed(), ["unheard"]);
+  });
+}
+
+Deno.test("D3 what was handed out before the disk failed stays with whoever has it", () => {
+  using failing = new FailingWriter();
+  failing.write(committing(entryOf({ id: "heard" })));
+  assert.deepEqual(failing.claimed(), ["heard"]);
+  for (const  of of[isBegin, isCommit]) {
+    failing.fail({ of, behind: 0, error: "disk I/O error" });
+    assert.equal(failing.write(CLAIM).kind, "failed");
+    assert.deepEqual(failing.claimed(), []);
+  }
 });
