@@ -168,10 +168,12 @@ const lines = (a: string, b: string) => a === "" || b === "" ? a + b : `${a}\n${
 
 // deno-lint-ignore no-control-regex -- control characters are what must not pass
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
+/** What most fields are, which need nothing else. No word of RFC 2047 is without a `?`. */
+const PLAIN = /^[ ->@-~]*(?:\r\n)?$/;
 
 /** Unfolded (RFC 5322 §2.2.3), decoded, and fit to be shown on one line. */
 function readable(raw: string, most: number, patience: Patience): string {
-  if (raw === "") return raw;
+  if (PLAIN.test(raw)) return cut(raw.trim(), most);
   const unfolded = raw.replaceAll("\r\n", "");
   const text = unfolded.includes("=?") ? withWordsDecoded(unfolded, patience) : unfolded;
   return cut(text.replace(CONTROLS, " ").trim(), most);

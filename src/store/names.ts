@@ -11,6 +11,9 @@ import type { Disk } from "../ports/files.ts";
 import type { Layout } from "./layout.ts";
 import { PLACE } from "./rows.ts";
 
+/** Many messages are for the same few recipients. */
+const DIGESTS = 1000;
+
 export interface Named {
   /** All messages up to this one have their names. */
   readonly until: number;
@@ -32,6 +35,7 @@ export class Names {
   readonly #addresses;
   /** Folders of days that were looked at and are good. */
   readonly #days = new Set<string>();
+  readonly #digests = new Map<string, string>();
   #replaced: string[] = [];
 
   constructor(database: Database, layout: Layout, disk: Disk) {
@@ -74,8 +78,8 @@ export class Names {
     if (place === PLACE.gone) return true;
     const receivedAt = Number(received_at);
     const addresses = this.#addresses.all(number).map(({ address }) => String(address));
-    const { files, digest } = this.#disk;
-    const names = this.#layout.names({ id: String(id), receivedAt, addresses }, digest);
+    const { files } = this.#disk;
+    const names = this.#layout.names({ id: String(id), receivedAt, addresses }, this.#digest);
     this.#prepareDay(this.#layout.day(receivedAt));
     if (place === PLACE.file) {
       const file = this.#layout.body(String(id));
@@ -92,6 +96,15 @@ export class Names {
     for (const name of others) this.#make(name, () => files.link(first, name));
     return true;
   }
+
+  readonly #digest = (text: string): string => {
+    const known = this.#digests.get(text);
+    if (known !== undefined) return known;
+    const digest = this.#disk.digest(text);
+    if (this.#digests.size === DIGESTS) this.#digests.clear();
+    this.#digests.set(text, digest);
+    return digest;
+  };
 
   /** Names are there already after a crash, or because somebody planted them. */
   #make(name: string, make: () => void): void {

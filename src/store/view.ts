@@ -10,8 +10,9 @@
 import type { Clock, Log } from "../ports.ts";
 import type { Named } from "./names.ts";
 
-/** Messages that are named in one go. */
+/** Messages that are named in one go; where there are many, what goes with each go counts. */
 const CHUNK = 32;
+const LARGE_CHUNK = 128;
 /** Nothing was written for so long: there is time for names. */
 const IDLE = 20;
 /** While mail comes in, names get this part of the time, as one to so many. */
@@ -120,7 +121,7 @@ export class View {
 
   async #writeSome(): Promise<boolean> {
     try {
-      const named = await this.#host.write(this.#until, CHUNK);
+      const named = await this.#host.write(this.#until, this.lag > FEW ? LARGE_CHUNK : CHUNK);
       const { until, reached, messages, damaged, replaced, problem } = named;
       for (const message of damaged) this.#host.damaged(message);
       for (const path of replaced) this.#host.log("warning", "set aside: not ours", { path });
