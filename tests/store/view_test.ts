@@ -70,6 +70,28 @@ Deno.test("names that were lost with a crash are written again", async () => {
   }
 });
 
+Deno.test("where many wait for their names, more are written at once", async () => {
+  const clock = new TurnedClock();
+  const asked: number[] = [];
+  const named = { reached: 0, messages: 10_000, damaged: [], replaced: [] };
+  const view = new View({
+    clock,
+    log() {},
+    time: () => 0,
+    idleFor: () => 1_000,
+    write(after, most) {
+      asked.push(most);
+      return Promise.resolve({ ...named, until: after + named.messages });
+    },
+    release: () => Promise.resolve(),
+    damaged() {},
+  }, { last: 25_000, named: 0 });
+  clock.turn(1_000);
+  while (view.lag > 0) await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(asked, [128, 32, 32]);
+  view.close();
+});
+
 Deno.test("without names there is none, and switched on they are caught up with", async () => {
   await using test = await TestStore.open({ viewed: false });
   await test.store.commit(entryOf({ receivedAt }));
