@@ -95,19 +95,7 @@ export class Failing implements AsyncDisposable {
   }
 
   #disk(): Disk {
-    const open: Disk["databases"]["open"] = (...args) => {
-      const database = disk.databases.open(...args);
-      return {
-        exec: (sql) => database.exec(sql),
-        close: () => database.close(),
-        prepare: (sql) => {
-          const statement = database.prepare(sql);
-          if (sql !== "COMMIT") return statement;
-          return { ...statement, run: () => this.#commit(() => statement.run()) };
-        },
-      };
-    };
-    return { ...disk, databases: { ...disk.databases, open } };
+    return diskRunning((sql, run) => sql === "COMMIT" ? this.#commit(run) : run());
   }
 
   #commit<T>(run: () => T): T {
@@ -150,6 +138,23 @@ export class Failing implements AsyncDisposable {
         undefined;
     await this.#test?.[Symbol.asyncDispose]();
   }
+}
+
+/** A disk whose transactions are begun and committed in this way. */
+export function diskRunning(way: <T>(sql: string, run: () => T) => T): Disk {
+  const open: Disk["databases"]["open"] = (...args) => {
+    const database = disk.databases.open(...args);
+    return {
+      exec: (sql) => database.exec(sql),
+      close: () => database.close(),
+      prepare: (sql) => {
+        const statement = database.prepare(sql);
+        if (!/^BEGIN|^COMMIT$/.test(sql)) return statement;
+        return { ...statement, run: () => way(sql, () => statement.run()) };
+      },
+    };
+  };
+  return { ...disk, databases: { ...disk.databases, open } };
 }
 
 function failWith(why: string | undefined): void {

@@ -1,12 +1,12 @@
 /** The writer, when its disk fails amid what it carries out one by one. */
 
 import assert from "node:assert/strict";
-import { disk } from "../../src/deno/files.ts";
 import type { Entry } from "../../src/ports/store.ts";
 import { pack } from "../../src/store/commit.ts";
 import type { Operation } from "../../src/store/engine.ts";
 import type { WriterAnswer } from "../../src/store/questions.ts";
 import { Writer } from "../../src/store/writer.ts";
+import { diskRunning } from "../fakes/failing.ts";
 import { entryOf } from "../fakes/store.ts";
 
 const isBegin = (sql: string) => sql.startsWith("BEGIN");
@@ -29,19 +29,7 @@ class FailingWriter {
   #before = 0;
 
   constructor() {
-    const open: typeof disk.databases.open = (...args) => {
-      const database = disk.databases.open(...args);
-      return {
-        exec: (sql) => database.exec(sql),
-        close: () => database.close(),
-        prepare: (sql) => {
-          const statement = database.prepare(sql);
-          if (!isBegin(sql) && !isCommit(sql)) return statement;
-          return { ...statement, run: () => this.#run(sql, () => statement.run()) };
-        },
-      };
-    };
-    this.#writer = new Writer({ ...disk, databases: { ...disk.databases, open } });
+    this.#writer = new Writer(diskRunning((sql, run) => this.#run(sql, run)));
     this.#writer.answer({ kind: "open", folder: `${this.#folder}/spool`, viewed: false, wall: 0 });
   }
 
