@@ -4,18 +4,18 @@
  */
 
 import { disk } from "./deno/files.ts";
-import { answerQuestions } from "./deno/thread.ts";
+import { answerQuestions, rest } from "./deno/thread.ts";
 import { Reader, type ReaderQuestion } from "./store/reader.ts";
 import type { WriterQuestion } from "./store/questions.ts";
 import { Writer } from "./store/writer.ts";
 
 answerQuestions({
   writer() {
-    const writer = new Writer(disk);
+    const writer = new Writer(disk, rest);
     return (question) => writer.answer(question as WriterQuestion);
   },
   reader() {
-    const reader = new Reader(disk);
+    const reader = new Reader(disk, rest);
     return (question) => reader.answer(question as ReaderQuestion);
   },
 });

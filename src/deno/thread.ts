@@ -2,7 +2,7 @@
 
 /// <reference lib="deno.worker" />
 
-import { type Thread, ThreadEndedError } from "../ports/thread.ts";
+import { type Rest, type Thread, ThreadEndedError } from "../ports/thread.ts";
 
 /** What a worker sends back for each question, in their order. */
 type Told = { readonly answer: unknown } | { readonly failure: string };
@@ -78,6 +78,13 @@ export function startThread<Question, Answer>(
     },
   };
 }
+
+const nothing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+/** In milliseconds; the system makes more of it. */
+const REST = 0.02;
+
+/** In a worker: nobody ever calls it back sooner. */
+export const rest: Rest = () => void Atomics.wait(nothing, 0, 0, REST);
 
 /** In a worker: answers by the role that its name says. */
 export function answerQuestions(

@@ -5,6 +5,13 @@ export interface Thread<Question, Answer> {
   end(): void;
 }
 
+/**
+ * Lets go of the processor for a moment. Whoever works for long without it keeps others from it:
+ * a system may leave one who has just been woken behind him for milliseconds, even where another
+ * processor has nothing to do.
+ */
+export type Rest = () => void;
+
 /** The thread could not be started, or has broken; it answers nothing any more. */
 export class ThreadEndedError extends Error {
   override name = "ThreadEndedError";

@@ -232,7 +232,9 @@ export class Batches {
 
   async #write(batch: readonly Waiting[], places: readonly NewPlace[]): Promise<void> {
     try {
-      const question = { ...this.#pack(batch), places };
+      const isWanted = batch.length > 0 || this.#host.isAwaited();
+      const gently = !isWanted && this.quietFor() < IDLE;
+      const question = { ...this.#pack(batch), places, gently };
       const answer = await this.#host.writer.ask(question, [question.octets.buffer as ArrayBuffer]);
       if (answer.kind === "failed" || answer.kind === "written") {
         for (const notice of answer.notices) this.#host.notice(notice);
@@ -261,7 +263,7 @@ export class Batches {
     this.#host.taken(taken);
   }
 
-  #pack(batch: readonly Waiting[]): Omit<WriterQuestion & { kind: "write" }, "places"> {
+  #pack(batch: readonly Waiting[]): Omit<WriterQuestion & { kind: "write" }, "places" | "gently"> {
     const octets = new Uint8Array(batch.reduce((sum, { size }) => sum + size, 0));
     let at = 0;
     const operations = batch.map(({ make, contents }) => {

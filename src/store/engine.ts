@@ -10,6 +10,7 @@
 import type { Database, DatabaseFailure } from "../ports/database.ts";
 import type { Disk } from "../ports/files.ts";
 import type { ClaimRequest, Selection } from "../ports/store.ts";
+import type { Rest } from "../ports/thread.ts";
 import { Claims } from "./claim.ts";
 import { Commits, ownerOf, type Packed } from "./commit.ts";
 import type { Kept } from "./journal_batch.ts";
@@ -43,6 +44,9 @@ export type Operation =
   | { readonly kind: "probe" }
   | { readonly kind: "named"; readonly until: number }
   | { readonly kind: "sweep"; readonly before: number; readonly from: number };
+
+/** So much is carried out between two rests: a third of a millisecond, about. */
+const AT_ONCE = 10;
 
 /** What came of one operation. */
 export type Result =
@@ -111,9 +115,15 @@ export class Engine {
     this.changedByOthers();
   }
 
-  write(operations: readonly Operation[], octets: Uint8Array, times: Times): Written {
+  /** With a rest, it takes some now and then. */
+  write(
+    operations: readonly Operation[],
+    octets: Uint8Array,
+    times: Times,
+    rest?: Rest,
+  ): Written {
     try {
-      return this.#transaction(operations, octets, times);
+      return this.#transaction(operations, octets, times, rest);
     } catch (error) {
       const failure = this.#disk.databases.failure(error);
       if (failure !== "other") throw new WriteError(failure, String(error));
@@ -142,14 +152,22 @@ export class Engine {
     return { results, released };
   }
 
-  #transaction(operations: readonly Operation[], octets: Uint8Array, times: Times): Written {
+  #transaction(
+    operations: readonly Operation[],
+    octets: Uint8Array,
+    times: Times,
+    rest?: Rest,
+  ): Written {
     this.#released = [];
     let begun = false;
     let kept = false;
     try {
       this.#begin.run();
       begun = true;
-      const results = operations.map((operation) => this.#carryOut(operation, octets, times));
+      const results = operations.map((operation, i) => {
+        if (i % AT_ONCE === AT_ONCE - 1) rest?.();
+        return this.#carryOut(operation, octets, times);
+      });
       this.#end(times);
       kept = true;
       return { results, released: this.#released };

@@ -8,9 +8,12 @@
 
 import type { Database, Row } from "../ports/database.ts";
 import type { Disk } from "../ports/files.ts";
+import type { Rest } from "../ports/thread.ts";
 import type { Layout } from "./layout.ts";
 import { PLACE } from "./rows.ts";
 
+/** So many names are written between two rests: a third of a millisecond, about. */
+const AT_ONCE = 4;
 /** Many messages are for the same few recipients. */
 const DIGESTS = 1000;
 
@@ -37,6 +40,8 @@ export class Names {
   readonly #days = new Set<string>();
   readonly #digests = new Map<string, string>();
   #replaced: string[] = [];
+  #rest: Rest | undefined;
+  #sinceRest = 0;
 
   constructor(database: Database, layout: Layout, disk: Disk) {
     this.#layout = layout;
@@ -49,8 +54,9 @@ export class Names {
     this.#addresses = database.prepare("SELECT address FROM recipient WHERE message = ?");
   }
 
-  /** Writes the names of the next messages. */
-  write(after: number, most: number): Named {
+  /** Writes the names of the next messages; with a rest, where others want the processor, too. */
+  write(after: number, most: number, rest?: Rest): Named {
+    this.#rest = rest;
     let until = after;
     let reached = 0;
     let messages = 0;
@@ -117,6 +123,9 @@ export class Names {
       else this.#setAside(name);
       make();
     }
+    if (this.#rest === undefined || ++this.#sinceRest < AT_ONCE) return;
+    this.#sinceRest = 0;
+    this.#rest();
   }
 
   /** Moved and not removed: it may be a folder with something in it. */

@@ -19,6 +19,8 @@ export type WriterQuestion =
     /** New in the journal. Of all there that the tables do not have, some are taken first. */
     readonly places: readonly Place[];
     readonly times: Times;
+    /** Nobody waits for it, and whoever brings mail wants the processor, too. */
+    readonly gently: boolean;
   }
   /** Whoever reads has met damage. */
   | { readonly kind: "salvage" }

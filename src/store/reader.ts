@@ -7,6 +7,7 @@
 import type { Database } from "../ports/database.ts";
 import type { Disk } from "../ports/files.ts";
 import type { Filter, MessageRow, ShownMessage, Tally } from "../ports/store.ts";
+import type { Rest } from "../ports/thread.ts";
 import { backup } from "./backup.ts";
 import { Layout } from "./layout.ts";
 import { Looks, type Times } from "./look.ts";
@@ -20,7 +21,12 @@ export type ReaderQuestion =
   | { readonly kind: "stats" }
   | { readonly kind: "queuedBy"; readonly owner: string }
   | { readonly kind: "content"; readonly message: number }
-  | { readonly kind: "name"; readonly after: number; readonly most: number }
+  | {
+    readonly kind: "name";
+    readonly after: number;
+    readonly most: number;
+    readonly gently: boolean;
+  }
   | { readonly kind: "backup"; readonly folder: string };
 
 /** The database is damaged; nothing was answered. */
@@ -47,13 +53,15 @@ export interface ReaderAnswers {
 
 export class Reader {
   readonly #disk: Disk;
+  readonly #rest: Rest;
   #layout = new Layout("");
   #database: Database | undefined;
   #looks: Looks | undefined;
   #names: Names | undefined;
 
-  constructor(disk: Disk) {
+  constructor(disk: Disk, rest: Rest = () => {}) {
     this.#disk = disk;
+    this.#rest = rest;
   }
 
   /** What else went wrong is thrown; the next question is answered by a database opened anew. */
@@ -86,15 +94,15 @@ export class Reader {
       case "content":
         return content(this.#look(), question.message, this.#layout, this.#disk);
       case "name":
-        return this.#writeNames(question.after, question.most);
+        return this.#writeNames(question);
       case "backup":
         return backup(this.#open(), this.#layout, question.folder, this.#disk);
     }
   }
 
-  #writeNames(after: number, most: number): Named {
+  #writeNames({ after, most, gently }: ReaderQuestion & { kind: "name" }): Named {
     this.#names ??= new Names(this.#open(), this.#layout, this.#disk);
-    return this.#names.write(after, most);
+    return this.#names.write(after, most, gently ? this.#rest : undefined);
   }
 
   #look(): Looks {

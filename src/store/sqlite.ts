@@ -132,7 +132,7 @@ export class SqliteStore implements Store {
       ...this.#parts,
       time: () => this.time(),
       idleFor: () => this.#batches.idleFor(),
-      write: (after, most) => this.#reading.ask({ kind: "name", after, most }),
+      write: (after, most, gently) => this.#reading.ask({ kind: "name", after, most, gently }),
       release: (until) => this.#batches.put(() => ({ kind: "named", until })),
       damaged: (message) => this.#quarantine(message, "its octets are not those that were stored"),
     }, opened);

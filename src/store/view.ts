@@ -40,7 +40,8 @@ export interface ViewHost {
   /** The store's own time. */
   time(): number;
   idleFor(): number;
-  write(after: number, most: number): Promise<Named>;
+  /** Gently: mail comes in meanwhile, and is not to wait for it. */
+  write(after: number, most: number, gently: boolean): Promise<Named>;
   /** The bodies of messages up to this one are no longer wanted for their names. */
   release(until: number): Promise<unknown>;
   damaged(message: number): void;
@@ -121,7 +122,8 @@ export class View {
 
   async #writeSome(): Promise<boolean> {
     try {
-      const named = await this.#host.write(this.#until, this.lag > FEW ? LARGE_CHUNK : CHUNK);
+      const most = this.lag > FEW ? LARGE_CHUNK : CHUNK;
+      const named = await this.#host.write(this.#until, most, this.#host.idleFor() < IDLE);
       const { until, reached, messages, damaged, replaced, problem } = named;
       for (const message of damaged) this.#host.damaged(message);
       for (const path of replaced) this.#host.log("warning", "set aside: not ours", { path });

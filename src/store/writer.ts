@@ -10,6 +10,7 @@
 import type { Database } from "../ports/database.ts";
 import type { Disk } from "../ports/files.ts";
 import { SpoolError } from "../ports/store.ts";
+import type { Rest } from "../ports/thread.ts";
 import { Backlog } from "./backlog.ts";
 import { Engine, type Operation, type Result, WriteError } from "./engine.ts";
 import { Layout } from "./layout.ts";
@@ -20,6 +21,7 @@ import { ensureJournals, lock, openDatabase, prepareFolder } from "./spool.ts";
 
 export class Writer {
   readonly #disk: Disk;
+  readonly #rest: Rest;
   #layout = new Layout("");
   #viewed = true;
   #lock: Database | undefined;
@@ -33,8 +35,9 @@ export class Writer {
   #heard = 0;
   #notices: Notice[] = [];
 
-  constructor(disk: Disk) {
+  constructor(disk: Disk, rest: Rest = () => {}) {
     this.#disk = disk;
+    this.#rest = rest;
     this.#backlog = new Backlog(this.#layout, disk);
   }
 
@@ -138,13 +141,19 @@ export class Writer {
   }
 
   #write(question: WriterQuestion & { kind: "write" }): WriterAnswer {
-    const { operations, octets, places, times } = question;
+    const { operations, octets, places, times, gently } = question;
     this.#backlog.add(places);
     let tried: readonly Operation[] = [];
     try {
       const engine = this.#engine ?? this.#openAnew(times);
       tried = operations;
-      const carriedOut = this.#carryOut(engine, operations, octets, times);
+      const carriedOut = this.#carryOut(
+        engine,
+        operations,
+        octets,
+        times,
+        gently ? this.#rest : undefined,
+      );
       this.#heard = engine.lastLease;
       return { kind: "written", ...carriedOut, notices: this.#takeNotices() };
     } catch (error) {
@@ -163,11 +172,12 @@ export class Writer {
     operations: readonly Operation[],
     octets: Uint8Array,
     times: Times,
+    rest?: Rest,
   ): { results: readonly Result[]; taken: Taken | undefined } {
     const first = this.#backlog.operations();
     const all = [...first, ...operations];
     const nothing = { results: [], released: [] };
-    const { results, released } = all.length > 0 ? engine.write(all, octets, times) : nothing;
+    const { results, released } = all.length > 0 ? engine.write(all, octets, times, rest) : nothing;
     const { taken, notices } = this.#backlog.done(results);
     this.#notices.push(...notices);
     for (const id of released) this.#removeBody(id);

@@ -49,7 +49,14 @@ class FailingWriter {
   write(...operations: Operation[]): WriterAnswer {
     const [octets] = entryOf().envelope.content.chunks;
     const times = { time: 0, wall: 0 };
-    return this.#writer.answer({ kind: "write", operations, octets, places: [], times });
+    return this.#writer.answer({
+      kind: "write",
+      operations,
+      octets,
+      places: [],
+      times,
+      gently: false,
+    });
   }
 
   /** The ids of what would be delivered. */
