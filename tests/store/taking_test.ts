@@ -5,8 +5,11 @@
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { disk } from "../../src/deno/files.ts";
 import { type Entry, QueueLimitError, type Store } from "../../src/ports/store.ts";
+import { Backlog } from "../../src/store/backlog.ts";
 import { Batches, type Behind, pause } from "../../src/store/batches.ts";
+import { Layout } from "../../src/store/layout.ts";
 import type { WriterAnswer } from "../../src/store/questions.ts";
 import { TurnedClock } from "../fakes/clock.ts";
 import { turn } from "../fakes/journal.ts";
@@ -172,6 +175,13 @@ Deno.test("what is behind is counted from the oldest that was not taken", async 
   await turn();
   assert.deepEqual(batches.behind(), { octets: 4096, messages: 3, rows: 7, age: 250 });
   batches.close();
+});
+
+Deno.test("the tables are told of any number of batches at once", () => {
+  const backlog = new Backlog(new Layout("/nowhere"), disk);
+  const place = { file: 0, at: 0, length: 4096, sequence: 1, time: 0 } as const;
+  backlog.add(Array.from({ length: 1_000_000 }, () => place));
+  assert.equal(backlog.isEmpty, false);
 });
 
 Deno.test("whoever waits for room is told when the journal cannot be read", async () => {

@@ -123,8 +123,8 @@ Deno.test("D3 what was handed out before the disk failed stays with whoever has 
   using failing = new FailingWriter();
   failing.write(committing(entryOf({ id: "heard" })));
   assert.deepEqual(failing.claimed(), ["heard"]);
-  for (const  of of[isBegin, isCommit]) {
-    failing.fail({ of, behind: 0, error: "disk I/O error" });
+  for (const isOne of [isBegin, isCommit]) {
+    failing.fail({ of: isOne, behind: 0, error: "disk I/O error" });
     assert.equal(failing.write(CLAIM).kind, "failed");
     assert.deepEqual(failing.claimed(), []);
   }
