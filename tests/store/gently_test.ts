@@ -96,7 +96,7 @@ Deno.test("the writer rests after every tenth of what is to be done gently, else
   Deno.removeSync(folder, { recursive: true });
 });
 
-/** And whether each of its transactions was to be carried out gently; each takes ten milliseconds. */
+/** Batches, and which of their transactions were to be gentle; each takes ten milliseconds. */
 function batchesOf({ isAwaited = false } = {}) {
   const clock = new TurnedClock();
   const asked: boolean[] = [];
