@@ -12,6 +12,7 @@
 
 import type { Content } from "../smtp/content.ts";
 import { MAX_HEADER_OCTETS } from "../smtp/content_reader.ts";
+import { asciiText, writeAscii } from "../smtp/octets.ts";
 import { joined, lineEnd } from "./parts.ts";
 
 export interface Examined {
@@ -95,7 +96,8 @@ const utf8Octets = new TextEncoder();
 /** Puts lines, each with its CRLF, in front. The octets behind them are shared, not copied. */
 export function prepend(content: Content, header: string): Content {
   if (header === "") return content;
-  const octets = utf8Octets.encode(header);
+  const plain = new Uint8Array(header.length);
+  const octets = writeAscii(header, plain) === undefined ? utf8Octets.encode(header) : plain;
   return { chunks: [octets, ...content.chunks], size: octets.length + content.size };
 }
 
@@ -154,6 +156,8 @@ function rawText(octets: Uint8Array, from: number, to: number, patience: Patienc
   let end = Math.min(to, from + MOST_RAW);
   // Where it is cut, no character may be.
   while (end < to && (octets[end] & 0xc0) === 0x80 && from + MOST_RAW - end < 4) end--;
+  const plain = asciiText(octets, from, end);
+  if (plain !== undefined) return plain;
   const value = octets.subarray(from, end);
   const text = utf8.decode(value);
   if (!text.includes("\ufffd")) return text;

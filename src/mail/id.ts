@@ -10,14 +10,25 @@ export const CHANCE = 10;
 
 /** `now` in milliseconds since 1970. */
 export function newId(now: number, chance: Uint8Array): string {
+  let id = timeText(now);
+  for (let i = 0; i < CHANCE; i++) id += DIGITS[chance[i] & 31];
+  return id;
+}
+
+let lastTime = NaN;
+let lastText = "";
+
+/** Many are of the same millisecond. */
+function timeText(now: number): string {
+  if (now === lastTime) return lastText;
   let time = now;
-  let id = "";
+  let text = "";
   for (let i = 0; i < TIME_DIGITS; i++) {
-    id = DIGITS[time % 32] + id;
+    text = DIGITS[time % 32] + text;
     time = Math.floor(time / 32);
   }
-  for (const octet of chance.subarray(0, CHANCE)) id += DIGITS[octet & 31];
-  return id;
+  lastTime = now;
+  return lastText = text;
 }
 
 /** When it was made, in milliseconds since 1970. */

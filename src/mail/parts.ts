@@ -1,6 +1,7 @@
 /** A content in its parts: the octets of its header, its fields, and its body. */
 
 import type { Content } from "../smtp/content.ts";
+import { nextLineFeed } from "../smtp/octets.ts";
 
 /** A longer name is none that matters here. */
 const LONGEST_NAME = 64;
@@ -82,7 +83,7 @@ export const valueOf = ({ octets, value }: Field) => utf8.decode(octets.subarray
 
 /** Behind the line that begins there. */
 export function lineEnd(octets: Uint8Array, from: number): number {
-  const found = octets.indexOf(LF, from);
+  const found = nextLineFeed(octets, from);
   return found < 0 ? octets.length : found + 1;
 }
 

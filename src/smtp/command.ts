@@ -49,7 +49,7 @@ const HTTP = new Set("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".spli
 export function parse(line: string): Command | Reply {
   const space = line.indexOf(" ");
   const verb = upper(space < 0 ? line : line.slice(0, space));
-  const argument = space < 0 ? "" : line.slice(space + 1).replace(/^[ \t]+|[ \t]+$/g, "");
+  const argument = space < 0 ? "" : trimmed(line.slice(space + 1));
   // deno-lint-ignore no-control-regex -- control characters are what must not pass
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(line)) return replies.badCharacters;
   switch (verb) {
@@ -83,6 +83,15 @@ export function parse(line: string): Command | Reply {
   }
   if (HTTP.has(verb) && / HTTP\/[0-9.]+$/.test(line)) return replies.notHttp;
   return NOT_OFFERED.has(verb) ? replies.notOffered(verb) : replies.unknownCommand;
+}
+
+const isBlank = (character: string) => character === " " || character === "\t";
+
+/** Without blanks around it; most have none. */
+function trimmed(text: string): string {
+  return isBlank(text.charAt(0)) || isBlank(text.charAt(text.length - 1))
+    ? text.replace(/^[ \t]+|[ \t]+$/g, "")
+    : text;
 }
 
 /**
@@ -120,20 +129,22 @@ function rcpt(argument: string): Recipient | Refused {
 /** `FROM:<path> parameters`: a space before the path is tolerated, as everywhere. */
 function splitPath(argument: string, keyword: string): [path: string | undefined, rest: string] {
   if (upper(argument.slice(0, keyword.length)) !== keyword) return [undefined, ""];
-  const text = argument.slice(keyword.length).replace(/^[ \t]+/, "");
+  const text = trimmed(argument.slice(keyword.length));
   const end = endOfPath(text);
   if (end < 0 || (text.length > end && text[end] !== " ")) return [undefined, ""];
   return [text.slice(0, end), text.slice(end + 1)];
 }
 
+const QUOTE = 34, BACKSLASH = 92, BEHIND_PATH = 62;
+
 /** The first `>` outside quotes ends the path. */
 function endOfPath(text: string): number {
   let quoted = false;
   for (let i = 0; i < text.length; i++) {
-    const c = text[i];
-    if (c === '"') quoted = !quoted;
-    else if (quoted && c === "\\") i++;
-    else if (c === ">" && !quoted) return i + 1;
+    const c = text.charCodeAt(i);
+    if (c === QUOTE) quoted = !quoted;
+    else if (quoted && c === BACKSLASH) i++;
+    else if (c === BEHIND_PATH && !quoted) return i + 1;
   }
   return -1;
 }

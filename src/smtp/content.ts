@@ -13,11 +13,12 @@ const LEAST_CHUNK = 2 * 1024;
 /** So many, and half of what would be held for them, are worth a chunk of their own. */
 const LEAST_GIVEN = 4 * 1024;
 const LARGEST_CHUNK = 1024 * 1024;
+const NONE = new Uint8Array(0);
 
 export class ContentBuilder {
   size = 0;
   #full: Uint8Array<ArrayBuffer>[] = [];
-  #last = new Uint8Array(0);
+  #last = NONE;
   #used = 0;
 
   /** `given`: the octets are ours from now on, and need no copy if there are many. */
@@ -53,7 +54,7 @@ export class ContentBuilder {
   clear(): void {
     this.size = 0;
     this.#full = [];
-    this.#last = new Uint8Array(0);
+    this.#last = NONE;
     this.#used = 0;
   }
 
@@ -64,7 +65,7 @@ export class ContentBuilder {
 
   #closeChunk(): void {
     if (this.#used > 0) this.#full.push(this.#last.subarray(0, this.#used));
-    this.#last = new Uint8Array(0);
+    this.#last = NONE;
     this.#used = 0;
   }
 }

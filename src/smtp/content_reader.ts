@@ -104,6 +104,7 @@ export class ContentReader {
   }
 
   get defect(): Defect | undefined {
+    if (this.#defects.size === 0) return undefined;
     return ORDER.find((defect) => this.#defects.has(defect));
   }
 

@@ -6,6 +6,8 @@
  * client may be waiting for it; the rest of it is passed over.
  */
 
+import { asciiText, nextLineFeed } from "./octets.ts";
+
 export type Line =
   | { readonly kind: "line"; readonly text: string }
   | { readonly kind: "overlong"; readonly limit: number }
@@ -17,7 +19,7 @@ export const LINE_LIMIT = 2048;
 /** A response of AUTH may be this long, its command among it (RFC 4954 §4). */
 export const AUTH_LINE_LIMIT = 12_288;
 
-const CR = 13, LF = 10;
+const CR = 13;
 /** A byte order mark is a character like others: no verb begins with it. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -37,7 +39,7 @@ export class LineReader {
   /** Takes octets to the end of a line, which may be so long; the index behind the last one taken. */
   take(bytes: Uint8Array, from: number, most = LINE_LIMIT): number {
     this.line = undefined;
-    const found = bytes.indexOf(LF, from);
+    const found = nextLineFeed(bytes, from);
     const end = found < 0 ? bytes.length : found + 1;
     if (this.#passingOver) {
       this.#passingOver = found < 0;
@@ -85,10 +87,5 @@ export class LineReader {
 
 /** Commands are short and mostly ASCII: quicker by hand than through a decoder. */
 function decode(bytes: Uint8Array, from: number, to: number): string {
-  let text = "";
-  for (let i = from; i < to; i++) {
-    if (bytes[i] > 127) return utf8.decode(bytes.subarray(from, to));
-    text += String.fromCharCode(bytes[i]);
-  }
-  return text;
+  return asciiText(bytes, from, to) ?? utf8.decode(bytes.subarray(from, to));
 }

@@ -57,6 +57,7 @@ const NONE = new Uint8Array(0);
 const WANTS_OCTETS: ReadonlySet<State["at"]> = new Set(
   ["idle", "mail", "content", "chunk", "skipping", "responding"],
 );
+const IN_NO_CONTENT: ReadonlySet<State["at"]> = new Set(["idle", "skipping", "closed"]);
 
 export class Session {
   state: State = initial;
@@ -251,7 +252,7 @@ export class Session {
     if (state.at === "committing") {
       this.#handedOver = this.#content!.held;
       this.#content = undefined;
-    } else if (["idle", "skipping", "closed"].includes(state.at)) this.#drop();
+    } else if (IN_NO_CONTENT.has(state.at)) this.#drop();
     if (state.at === "idle") this.#observer?.over();
     if (state.at === "chunk" || state.at === "skipping") {
       this.#chunkLeft = state.at === "chunk" ? state.chunk.octets : state.octets;
