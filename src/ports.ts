@@ -86,8 +86,14 @@ export type LogLevel = "debug" | "info" | "warning" | "error";
 
 export type LogFields = Readonly<Record<string, string | number | boolean | Date | undefined>>;
 
+/** Or what makes them, which is only called where somebody reads them. */
+export type LazyLogFields = LogFields | (() => LogFields);
+
 /** Takes events; never throws, never waits. */
-export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
+export type Log = (level: LogLevel, event: string, fields?: LazyLogFields) => void;
+
+export const fieldsOf = (fields: LazyLogFields): LogFields =>
+  typeof fields === "function" ? fields() : fields;
 
 /** Everything that surrounds a server. */
 export interface World {

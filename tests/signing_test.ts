@@ -6,6 +6,7 @@ import { signing } from "../src/deno/signing.ts";
 import { world } from "../src/deno/world.ts";
 import { intake } from "../src/intake.ts";
 import { Meter } from "../src/meter.ts";
+import { fieldsOf } from "../src/ports.ts";
 import { Signatures } from "../src/signing.ts";
 import { parseMailbox } from "../src/smtp/address.ts";
 import { environmentOf } from "./fakes/environment.ts";
@@ -36,7 +37,7 @@ function signatures(given: Given) {
     readText,
     namesIn,
     meter,
-    log: (_, event, fields) => logged.push(`${event} ${fields?.domain ?? ""}`.trim()),
+    log: (_, event, fields = {}) => logged.push(`${event} ${fieldsOf(fields).domain ?? ""}`.trim()),
   });
   /** Who signed: `domain/selector algorithm`. */
   const signed = async (from: string, sender: string | null = from, more = "") => {

@@ -9,7 +9,14 @@
 import type { Client, Envelope } from "../mail/envelope.ts";
 import type { Handler } from "../mail/handler.ts";
 import { CHANCE, newId } from "../mail/id.ts";
-import type { Connection, LogFields, LogLevel, World } from "../ports.ts";
+import {
+  type Connection,
+  fieldsOf,
+  type LazyLogFields,
+  type LogFields,
+  type LogLevel,
+  type World,
+} from "../ports.ts";
 import { HandshakeError, type SecureConnection } from "../ports/tls.ts";
 import { format } from "../smtp/address.ts";
 import { isFinal, type Reply } from "../smtp/reply.ts";
@@ -250,15 +257,14 @@ export class Visit implements Host, Observed {
     const chance = new Uint8Array(CHANCE);
     random.fill(chance);
     this.id = newId(clock.now(), chance);
-    const from = `<${format(sender.mailbox)}>`;
-    this.#tell("message begins", {
+    this.#tell("message begins", () => ({
       port: this.#port,
       connected: new Date(this.#since),
       helo,
       tls: tls?.version,
       user,
-      from,
-    });
+      from: `<${format(sender.mailbox)}>`,
+    }));
   }
 
   #client({ helo = "", esmtp, tls, user, claim }: Peer): Client {
@@ -272,9 +278,11 @@ export class Visit implements Host, Observed {
     this.#house.failed(error, { id: this.id, session: this.number });
   }
 
-  #tell(event: string, fields: LogFields, level: LogLevel = "debug"): void {
-    const { id, number: session, address: client } = this;
-    this.log(level, event, { id, session, client, ...fields });
+  #tell(event: string, fields: LazyLogFields, level: LogLevel = "debug"): void {
+    this.log(level, event, () => {
+      const { id, number: session, address: client } = this;
+      return { id, session, client, ...fieldsOf(fields) };
+    });
   }
 
   #note(text: string): void {

@@ -6,7 +6,7 @@
  */
 
 import { configureSync, getConfig, getLogger, type LogRecord } from "@logtape/logtape";
-import type { Log, LogFields, LogLevel } from "../ports.ts";
+import { fieldsOf, type Log, type LogFields, type LogLevel } from "../ports.ts";
 import { type Event, jsonLine, textLine } from "./lines.ts";
 import { redact } from "./redaction.ts";
 
@@ -36,11 +36,10 @@ let own:
   | { readonly config: unknown; readonly lowest: number; write(event: Event): void }
   | undefined;
 
-export const log: Log = (level, event, properties = {}) => {
-  const timestamp = Date.now();
+export const log: Log = (level, event, fields = {}) => {
   if (own !== undefined && own.config === getConfig()) {
     if (LEVELS.indexOf(level) < own.lowest) return;
-    return own.write({ level, event, fields: properties, at: timestamp });
+    return own.write({ level, event, fields: fieldsOf(fields), at: Date.now() });
   }
   // A record that has its category already is passed on as it is.
   const record: LogRecord = {
@@ -48,8 +47,8 @@ export const log: Log = (level, event, properties = {}) => {
     level,
     message: [event],
     rawMessage: event,
-    timestamp,
-    properties,
+    timestamp: Date.now(),
+    properties: fieldsOf(fields),
   };
   logger.emit(record);
 };

@@ -6,7 +6,7 @@
 import { loadConfig } from "../../src/config.ts";
 import { world as realWorld } from "../../src/deno/world.ts";
 import { Meter } from "../../src/meter.ts";
-import type { LogFields } from "../../src/ports.ts";
+import { fieldsOf, type LazyLogFields, type LogFields } from "../../src/ports.ts";
 import { Relay } from "../../src/relay.ts";
 import { wayOut } from "../../src/way_out.ts";
 import { Client } from "./client.ts";
@@ -52,8 +52,8 @@ export class BounceRelay implements AsyncDisposable {
       ...realWorld,
       clock,
       meter: this.meter,
-      log: (_level: string, event: string, fields: LogFields = {}) => {
-        this.happened.push({ event, fields });
+      log: (_level: string, event: string, fields: LazyLogFields = {}) => {
+        this.happened.push({ event, fields: fieldsOf(fields) });
       },
     };
     const { config } = loadConfig(environmentOf({ ...LOOPBACK, ...settings }), { dev: true });

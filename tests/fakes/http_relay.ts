@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { loadConfig } from "../../src/config.ts";
 import { world as realWorld } from "../../src/deno/world.ts";
 import { Meter } from "../../src/meter.ts";
-import type { LogFields, World } from "../../src/ports.ts";
+import { fieldsOf, type LogFields, type World } from "../../src/ports.ts";
 import type { Delivery } from "../../src/ports/delivery.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { Relay } from "../../src/relay.ts";
@@ -55,7 +55,8 @@ export class HttpRelay implements AsyncDisposable {
       ...realWorld,
       clock,
       meter: this.meter,
-      log: (level, event, fields = {}) => void this.logged.push({ level, event, fields }),
+      log: (level, event, fields = {}) =>
+        void this.logged.push({ level, event, fields: fieldsOf(fields) }),
       ...parts.world,
     };
     const store = parts.store?.(test.store) ?? test.store;

@@ -5,7 +5,7 @@ import type { Figures } from "../../src/http/figures.ts";
 import type { GuardRules } from "../../src/http/guard.ts";
 import { pages } from "../../src/http/pages.ts";
 import { Meter } from "../../src/meter.ts";
-import type { LogFields } from "../../src/ports.ts";
+import { fieldsOf, type LogFields } from "../../src/ports.ts";
 import type { Check } from "../../src/ports/check.ts";
 import { TurnedClock } from "./clock.ts";
 
@@ -64,7 +64,10 @@ export class TestSite {
         figures: () => this.figures(),
       },
       { hosts: new Set(["relay.example"]), token: TOKEN, ...rules },
-      { clock, log: (_, event, fields = {}) => void this.logged.push({ event, fields }) },
+      {
+        clock,
+        log: (_, event, fields = {}) => void this.logged.push({ event, fields: fieldsOf(fields) }),
+      },
     );
   }
 

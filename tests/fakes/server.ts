@@ -5,7 +5,7 @@ import type { ServerOptions } from "../../src/inbound/options.ts";
 import { Server } from "../../src/inbound/server.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { Meter } from "../../src/meter.ts";
-import type { LogFields, LogLevel, World } from "../../src/ports.ts";
+import { fieldsOf, type LogFields, type LogLevel, type World } from "../../src/ports.ts";
 import * as replies from "../../src/smtp/replies.ts";
 import { Client } from "./client.ts";
 
@@ -35,7 +35,8 @@ export class TestServer implements AsyncDisposable {
     }, {
       ...realWorld,
       meter: this.meter,
-      log: (level, event, fields = {}) => this.logged.push({ level, event, fields }),
+      log: (level, event, fields = {}) =>
+        this.logged.push({ level, event, fields: fieldsOf(fields) }),
       ...world,
     });
     this.stopped = this.server.listenAndServe();

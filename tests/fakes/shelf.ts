@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { tls } from "../../src/deno/tls.ts";
 import { type CertificateFiles, Certificates } from "../../src/inbound/certificates.ts";
-import type { Clock } from "../../src/ports.ts";
+import { type Clock, fieldsOf } from "../../src/ports.ts";
 import type { KeyPair, TlsContext } from "../../src/ports/tls.ts";
 import { TurnedClock } from "./clock.ts";
 import type { Logged } from "./server.ts";
@@ -30,7 +30,8 @@ export class Shelf implements Disposable {
     };
     this.certificates = new Certificates(hostname, files, {
       clock: jumping,
-      log: (level, event, fields = {}) => this.logged.push({ level, event, fields }),
+      log: (level, event, fields = {}) =>
+        this.logged.push({ level, event, fields: fieldsOf(fields) }),
       readText: (path) => this.files[path] ?? { missing: true, reason: "no such file" },
       tls: {
         context: (pair) => {

@@ -7,7 +7,7 @@ import { startThread } from "../../src/deno/thread.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { Meter } from "../../src/meter.ts";
 import type { Entry, Store } from "../../src/ports/store.ts";
-import type { LogFields } from "../../src/ports.ts";
+import { fieldsOf, type LogFields } from "../../src/ports.ts";
 import { parseMailbox } from "../../src/smtp/address.ts";
 import type { Content } from "../../src/smtp/content.ts";
 import { Engine } from "../../src/store/engine.ts";
@@ -41,7 +41,8 @@ export class TestStore implements AsyncDisposable {
       folder: this.folder,
       viewed: false,
       clock,
-      log: (level, event, fields = {}) => this.logged.push({ level, event, fields }),
+      log: (level, event, fields = {}) =>
+        this.logged.push({ level, event, fields: fieldsOf(fields) }),
       meter: this.meter,
       random,
       files: disk.files,

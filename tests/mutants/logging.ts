@@ -231,8 +231,8 @@ export const logging: readonly Mutant[] = [
     row: "B26",
     what: "who begins a message is not told",
     file: "src/inbound/visit.ts",
-    find: 'this.#tell("message begins", {',
-    put: 'if (!from) this.#tell("message begins", {',
+    find: 'this.#tell("message begins", () => ({',
+    put: 'if (!sender) this.#tell("message begins", () => ({',
     tests: STORY,
   },
   {
