@@ -14,13 +14,15 @@
 import type { Connection } from "../ports.ts";
 import { format, isPositive, type Reply } from "../smtp/reply.ts";
 import { brokenOff } from "../smtp/replies.ts";
+import { writeAscii } from "../smtp/octets.ts";
 import type { News, Session } from "../smtp/session.ts";
 import type { Secured } from "../smtp/state.ts";
-import { newsOf } from "./authentication.ts";
+import { type Answer, newsOf } from "./authentication.ts";
 import { giveBuffer, isSmall, takeBuffer } from "./buffers.ts";
 import { ConnectionLost, hasSpoken, untilEnd } from "./beginning.ts";
 import { Deadline } from "../deadline.ts";
 import type { Host } from "./host.ts";
+import { Patience } from "./patience.ts";
 
 const LARGE_BUFFER = 64 * 1024;
 /** Most replies fit in; memory of its own for each would cost more than to write it. */
@@ -40,15 +42,14 @@ export class Conversation {
   readonly #host: Host;
   readonly #deadline: Deadline;
   #reading = false;
+  /** The connection itself is waited for. */
+  #onWire = false;
   /** The client has ended its side. */
   #gone = false;
   #buffer = takeBuffer();
   readonly #replyBuffer = new Uint8Array(REPLY_BUFFER);
   #pendingRead: Promise<Got> | undefined;
-  #seen = -1;
-  #commandSince = 0;
-  #seenContents = 0;
-  #contentSince: number | undefined;
+  readonly #patience: Patience;
   #lastSaid: Promise<void> | undefined;
 
   constructor(connection: Connection, session: Session, host: Host) {
@@ -56,6 +57,7 @@ export class Conversation {
     this.#session = session;
     this.#host = host;
     this.#deadline = new Deadline(host.clock, () => this.#timeout());
+    this.#patience = new Patience(host.times);
   }
 
   /**
@@ -75,17 +77,38 @@ export class Conversation {
       const tls = securedOf(this.#connection);
       this.#session.tell({ kind: "opened", refusal: answer, early, tls });
       while (this.#session.state.at !== "closed" && !this.#gone) {
-        if (!this.#session.wantsOctets) await this.#turn();
-        else {
-          // Each message has four of these: what is said, and what comes upon it.
-          const replies = this.#session.takeReplies();
-          if (replies !== "") await this.#send(replies);
-          if (this.#session.wantsOctets) await this.#read();
+        if (!this.#session.wantsOctets) {
+          const turn = this.#turn();
+          // Most questions are answered at once.
+          if (turn !== undefined) await turn;
+          continue;
+        }
+        // Each message has four of these: what is said, and what comes upon it. They are waited
+        // for here: a function in between would cost a promise more for each.
+        const replies = this.#session.takeReplies();
+        if (replies !== "") {
+          const octets = this.#toSend(replies);
+          // All that was read in one turn is dealt with before any of it is answered: a client
+          // that hears of its sessions one at a time is woken for each.
+          await undefined;
+          this.#onWire = true;
+          const written = await this.#connection.write(octets);
+          if (written < octets.length) await this.#sendRest(octets.subarray(written));
+          this.#onWire = false;
+        }
+        if (this.#session.wantsOctets) {
+          const now = this.#host.clock.monotonic();
+          this.#deadline.set(this.#patience.until(this.#session, now));
+          this.#reading = this.#onWire = true;
+          const got = await this.#next();
+          this.#reading = this.#onWire = false;
+          this.#receive(got);
         }
       }
       if (!this.#gone) await this.#leave();
     } catch (error) {
-      if (!(error instanceof ConnectionLost)) await this.#breakOff(error);
+      // Else the connection is lost.
+      if (!this.#onWire && !(error instanceof ConnectionLost)) await this.#breakOff(error);
     } finally {
       this.#deadline.clear();
       this.#session.abandon();
@@ -108,31 +131,39 @@ export class Conversation {
     }
   }
 
-  async #turn(): Promise<void> {
+  /** What the session asks for; nothing where that was there at once. */
+  #turn(): Promise<void> | undefined {
     const { state } = this.#session;
     switch (state.at) {
       case "asking": {
         const answer = this.#host.ask(state);
-        const refusal = answer instanceof Promise ? await this.#work(answer) : answer;
-        return this.#session.tell({ kind: "verdict", refusal });
+        if (answer instanceof Promise) return this.#tellLater(answer);
+        return void this.#session.tell({ kind: "verdict", refusal: answer });
       }
-      case "committing": {
-        const reply = await this.#work(this.#host.deliver(state));
-        return this.#session.tell({ kind: isPositive(reply) ? "committed" : "refused", reply });
-      }
+      case "committing":
+        return this.#commit(this.#host.deliver(state));
       case "securing":
-        return await this.#secure();
+        return this.#secure();
       case "authenticating":
-        return this.#session.tell(
-          newsOf(await this.#work(this.#host.authenticate(state.exchange))),
-        );
-      case "claiming": {
-        const refusal = await this.#work(Promise.resolve(this.#host.claim(state.claim)));
-        return this.#session.tell({ kind: "verdict", refusal });
-      }
+        return this.#authenticate(this.#host.authenticate(state.exchange));
+      case "claiming":
+        return this.#tellLater(Promise.resolve(this.#host.claim(state.claim)));
       default:
-        return await this.#flush();
+        return this.#flush();
     }
+  }
+
+  async #tellLater(answer: Promise<Reply | undefined>): Promise<void> {
+    this.#session.tell({ kind: "verdict", refusal: await this.#work(answer) });
+  }
+
+  async #commit(delivering: Promise<Reply>): Promise<void> {
+    const reply = await this.#work(delivering);
+    this.#session.tell({ kind: isPositive(reply) ? "committed" : "refused", reply });
+  }
+
+  async #authenticate(answering: Promise<Answer>): Promise<void> {
+    this.#session.tell(newsOf(await this.#work(answering)));
   }
 
   /** The invitation is the last that is said in plain text. */
@@ -153,21 +184,13 @@ export class Conversation {
     await this.#connection.write(encoder.encode(format(brokenOff))).catch(() => {});
   }
 
-  async #work<T>(work: Promise<T>): Promise<T> {
+  /** The client is not waited for meanwhile. */
+  #work<T>(work: Promise<T>): Promise<T> {
     this.#deadline.set(Infinity);
-    return await work;
+    return work;
   }
 
-  async #read(): Promise<void> {
-    this.#setDeadline();
-    this.#reading = true;
-    let got: Got;
-    try {
-      got = await this.#next();
-    } catch {
-      throw new ConnectionLost();
-    }
-    this.#reading = false;
+  #receive(got: Got): void {
     this.#gone = got === null;
     if (got === null) return;
     this.#host.meter.received.value += lengthOf(got);
@@ -193,20 +216,20 @@ export class Conversation {
 
   async #flush(): Promise<void> {
     const text = this.#session.takeReplies();
-    if (text !== "") await this.#send(text);
+    if (text !== "") await this.#sendRest(this.#toSend(text));
   }
 
   /** In one piece; a client that does not read it is waited for only so long. */
-  async #send(text: string): Promise<void> {
-    let octets = this.#encoded(text);
+  #toSend(text: string): Uint8Array {
+    const octets = this.#encoded(text);
     this.#host.meter.sent.value += octets.length;
     this.#deadline.set(this.#host.clock.monotonic() + this.#host.times.commandTimeout);
+    return octets;
+  }
+
+  async #sendRest(octets: Uint8Array): Promise<void> {
     try {
-      for (;;) {
-        const written = await this.#connection.write(octets);
-        if (written === octets.length) return;
-        octets = octets.subarray(written);
-      }
+      while (octets.length > 0) octets = octets.subarray(await this.#connection.write(octets));
     } catch {
       throw new ConnectionLost();
     }
@@ -214,32 +237,9 @@ export class Conversation {
 
   /** Good until the next is. */
   #encoded(text: string): Uint8Array {
-    const { read, written } = encoder.encodeInto(text, this.#replyBuffer);
-    return read < text.length ? encoder.encode(text) : this.#replyBuffer.subarray(0, written);
-  }
-
-  /**
-   * Every command has its time from when the one before it was dealt with, and every message
-   * from when its content may begin; octets that trickle in move neither.
-   */
-  #setDeadline(): void {
-    const { clock, times: { commandTimeout, dataTimeout } } = this.#host;
-    const { state, completed, contents } = this.#session;
-    const now = clock.monotonic();
-    if (completed !== this.#seen) {
-      this.#seen = completed;
-      this.#commandSince = now;
-    }
-    const inContent = state.at === "content" || state.at === "chunk" ||
-      (state.at === "mail" && state.mail.received !== undefined);
-    if (contents !== this.#seenContents) {
-      this.#seenContents = contents;
-      this.#contentSince = now;
-    }
-    if (!inContent) this.#contentSince = undefined;
-    const command = this.#commandSince + commandTimeout;
-    const content = (this.#contentSince ?? Infinity) + dataTimeout;
-    this.#deadline.set(state.at === "content" ? content : Math.min(command, content));
+    const fits = text.length <= REPLY_BUFFER;
+    const written = fits ? writeAscii(text, this.#replyBuffer) : undefined;
+    return written === undefined ? encoder.encode(text) : this.#replyBuffer.subarray(0, written);
   }
 
   #timeout(): void {

@@ -14,7 +14,7 @@ export const server: readonly Mutant[] = [
   {
     row: "R1",
     what: "each octet gives a command more time",
-    file: "src/inbound/conversation.ts",
+    file: "src/inbound/patience.ts",
     find: "if (completed !== this.#seen) {",
     put: "if (completed >= 0) {",
     tests: fault("R1_slow_client"),
@@ -22,7 +22,7 @@ export const server: readonly Mutant[] = [
   {
     row: "R1",
     what: "each octet gives content more time",
-    file: "src/inbound/conversation.ts",
+    file: "src/inbound/patience.ts",
     find: "    if (contents !== this.#seenContents) {",
     put: "    {",
     tests: fault("R1_slow_client"),
@@ -30,7 +30,7 @@ export const server: readonly Mutant[] = [
   {
     row: "R1",
     what: "the time of a message goes on into the next",
-    file: "src/inbound/conversation.ts",
+    file: "src/inbound/patience.ts",
     find: "      this.#contentSince = now;\n",
     put: "      this.#contentSince ??= now;\n",
     tests: fault("R1_slow_client"),
@@ -39,8 +39,8 @@ export const server: readonly Mutant[] = [
     row: "R5",
     what: "reading goes on while replies wait to be sent",
     file: "src/inbound/conversation.ts",
-    find: `if (replies !== "") await this.#send(replies);`,
-    put: `if (replies !== "") this.#send(replies).catch(() => {});`,
+    find: "const written = await this.#connection.write(octets);",
+    put: "const written = octets.length; this.#connection.write(octets).catch(() => {});",
     tests: fault("R5_client_never_reads"),
   },
   {
@@ -63,8 +63,8 @@ export const server: readonly Mutant[] = [
     row: "H6",
     what: "250 is said before the message is kept",
     file: "src/inbound/conversation.ts",
-    find: "const reply = await this.#work(this.#host.deliver(state));",
-    put: `const reply = { code: 250, lines: ["early"] }; this.#host.deliver(state);`,
+    find: "const reply = await this.#work(delivering);",
+    put: `const reply = { code: 250, lines: ["early"] }; void delivering;`,
     tests: fault("H6_stop_in_data"),
   },
   {
@@ -207,8 +207,8 @@ export const server: readonly Mutant[] = [
     row: "B5",
     what: "each reply is a write of its own",
     file: "src/inbound/conversation.ts",
-    find: `      case "asking": {\n`,
-    put: `      case "asking": {\n        await this.#flush();\n`,
+    find: "          const turn = this.#turn();\n",
+    put: "          await this.#flush();\n          const turn = this.#turn();\n",
     tests: ["tests/inbound/conversation_test.ts"],
   },
 ];

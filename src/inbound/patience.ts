@@ -1,0 +1,44 @@
+/**
+ * How long a client is waited for. Every command has its time from when the one before it was
+ * dealt with, and every message from when its content may begin; octets that trickle in move
+ * neither.
+ */
+
+import type { Session } from "../smtp/session.ts";
+
+/** Milliseconds. */
+export interface Times {
+  readonly commandTimeout: number;
+  readonly dataTimeout: number;
+}
+
+export class Patience {
+  readonly #times: Times;
+  #seen = -1;
+  #commandSince = 0;
+  #seenContents = 0;
+  #contentSince: number | undefined;
+
+  constructor(times: Times) {
+    this.#times = times;
+  }
+
+  /** When it ends, for what is to be read now; in monotonic time, as `now`. */
+  until({ state, completed, contents }: Session, now: number): number {
+    const { commandTimeout, dataTimeout } = this.#times;
+    if (completed !== this.#seen) {
+      this.#seen = completed;
+      this.#commandSince = now;
+    }
+    const inContent = state.at === "content" || state.at === "chunk" ||
+      (state.at === "mail" && state.mail.received !== undefined);
+    if (contents !== this.#seenContents) {
+      this.#seenContents = contents;
+      this.#contentSince = now;
+    }
+    if (!inContent) this.#contentSince = undefined;
+    const content = (this.#contentSince ?? Infinity) + dataTimeout;
+    if (state.at === "content") return content;
+    return Math.min(this.#commandSince + commandTimeout, content);
+  }
+}
