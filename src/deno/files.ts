@@ -48,7 +48,7 @@ const files: Files = {
   read: (path) => Deno.readFileSync(path),
   part(path, at, length) {
     using file = Deno.openSync(path, { read: true });
-    return partOf(file, at, length);
+    return partOf(file, at, new Uint8Array(length));
   },
   open: (path) => new WrittenFile(Deno.openSync(path, { read: true, write: true })),
   link: (from, to) => Deno.linkSync(from, to),
@@ -95,16 +95,19 @@ const files: Files = {
   },
 };
 
-function partOf(file: Deno.FsFile, at: number, length: number): Uint8Array<ArrayBuffer> {
+function partOf(
+  file: Deno.FsFile,
+  at: number,
+  memory: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   file.seekSync(at, Deno.SeekMode.Start);
-  const octets = new Uint8Array(length);
   let size = 0;
-  while (size < length) {
-    const count = file.readSync(octets.subarray(size));
+  while (size < memory.length) {
+    const count = file.readSync(memory.subarray(size));
     if (count === null) break;
     size += count;
   }
-  return octets.subarray(0, size);
+  return memory.subarray(0, size);
 }
 
 class WrittenFile implements OpenFile {
@@ -137,8 +140,8 @@ class WrittenFile implements OpenFile {
     this.rewind();
   }
 
-  part(at: number, length: number): Uint8Array<ArrayBuffer> {
-    return partOf(this.#file, at, length);
+  part(at: number, memory: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    return partOf(this.#file, at, memory);
   }
 
   close(): void {

@@ -83,8 +83,16 @@ const nothing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMEN
 /** In milliseconds; the system makes more of it. */
 const REST = 0.02;
 
+/** As long as this others may be kept from the processor. */
+const WORK = 0.3;
+let restedAt = 0;
+
 /** In a worker: nobody ever calls it back sooner. */
-export const rest: Rest = () => void Atomics.wait(nothing, 0, 0, REST);
+export const rest: Rest = () => {
+  if (performance.now() - restedAt < WORK) return;
+  Atomics.wait(nothing, 0, 0, REST);
+  restedAt = performance.now();
+};
 
 /** In a worker: answers by the role that its name says. */
 export function answerQuestions(

@@ -35,8 +35,8 @@ export interface OpenFile {
   rewind(): void;
   /** Nothing is in it any more. */
   empty(): void;
-  /** Octets from a place on; fewer where it ends. */
-  part(at: number, length: number): Uint8Array<ArrayBuffer>;
+  /** Octets from a place on, into memory that is there for them; fewer where it ends. */
+  part(at: number, memory: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   close(): void;
 }
 

@@ -6,9 +6,9 @@ export interface Thread<Question, Answer> {
 }
 
 /**
- * Lets go of the processor for a moment. Whoever works for long without it keeps others from it:
- * a system may leave one who has just been woken behind him for milliseconds, even where another
- * processor has nothing to do.
+ * Lets go of the processor for a moment, where whoever calls it has worked for a while. Without
+ * it he keeps others from it: a system may leave one who has just been woken behind him for
+ * milliseconds, even where another processor has nothing to do.
  */
 export type Rest = () => void;
 

@@ -24,6 +24,8 @@ export class Backlog {
   /** Of them, those that are being taken, and the messages in them. */
   #taking = 0;
   #messages: Kept[] = [];
+  /** What is being taken lies in it. */
+  #memory = new Uint8Array(0);
   #damaged = false;
   #passed: Taken | undefined;
   #trouble: string | undefined;
@@ -121,11 +123,17 @@ export class Backlog {
       end += place.length;
       run.push(place);
     }
-    const octets = this.#files[first.file].part(first.at, end - first.at);
+    const octets = this.#files[first.file].part(first.at, this.#memoryOf(end - first.at));
     for (const { at, length, sequence } of run) {
       const from = at - first.at;
       yield { octets: octets.subarray(from, from + length), sequence };
     }
+  }
+
+  /** The same again and again: to have it anew from the system costs as much as to read it. */
+  #memoryOf(length: number): Uint8Array<ArrayBuffer> {
+    if (length > this.#memory.length) this.#memory = new Uint8Array(Math.max(length, MOST_OCTETS));
+    return this.#memory.subarray(0, length);
   }
 
   /** They were carried out, with these results. */

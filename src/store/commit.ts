@@ -29,9 +29,8 @@ export interface Packed extends Described {
   readonly body: { readonly at: number } | { readonly checksum: number };
 }
 
-export function pack({ envelope, ...entry }: Entry): Described {
+export function pack({ envelope, state, origin, note, subject, keys }: Entry): Described {
   const { id, receivedAt, client, sender, recipients, content } = envelope;
-  const { state, origin, note, subject, keys } = entry;
   return {
     id,
     state,

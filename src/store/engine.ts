@@ -45,9 +45,6 @@ export type Operation =
   | { readonly kind: "named"; readonly until: number }
   | { readonly kind: "sweep"; readonly before: number; readonly from: number };
 
-/** So much is carried out between two rests: a third of a millisecond, about. */
-const AT_ONCE = 10;
-
 /** What came of one operation. */
 export type Result =
   | { readonly value: unknown }
@@ -115,7 +112,7 @@ export class Engine {
     this.changedByOthers();
   }
 
-  /** With a rest, it takes some now and then. */
+  /** With a rest, it is taken before each of them. */
   write(
     operations: readonly Operation[],
     octets: Uint8Array,
@@ -164,8 +161,8 @@ export class Engine {
     try {
       this.#begin.run();
       begun = true;
-      const results = operations.map((operation, i) => {
-        if (i % AT_ONCE === AT_ONCE - 1) rest?.();
+      const results = operations.map((operation) => {
+        rest?.();
         return this.#carryOut(operation, octets, times);
       });
       this.#end(times);

@@ -70,7 +70,8 @@ export class Keeping {
     try {
       const description = describe(pack(entry));
       const recipients = entry.envelope.recipients.length;
-      await this.journal.keep({ description, recipients, ...content });
+      const { chunks, size } = content;
+      await this.journal.keep({ description, recipients, chunks, size });
     } catch (error) {
       if (!this.journal.isOpen) this.#failed(String(error));
       throw error;

@@ -20,6 +20,7 @@ export const LARGE = 256 * 1024;
 
 /** Of a Date. */
 const LAST_TIME = 8.64e15;
+const DAY = 86_400_000;
 
 export class Layout {
   readonly database: string;
@@ -30,6 +31,9 @@ export class Layout {
   readonly journals: readonly [string, string];
   readonly bodies: string;
   readonly quarantine: string;
+
+  /** Most messages are of the day of the one before. */
+  #lastDay = { number: NaN, path: "" };
 
   constructor(readonly folder: string) {
     this.database = `${folder}/queue.db`;
@@ -46,8 +50,13 @@ export class Layout {
 
   day(receivedAt: number): string {
     // What is no time was not written by us; the message may be whole nevertheless.
-    const date = new Date(Math.abs(receivedAt) <= LAST_TIME ? receivedAt : 0);
-    return `${this.folder}/${date.toISOString().slice(0, 10)}`;
+    const time = Math.abs(receivedAt) <= LAST_TIME ? receivedAt : 0;
+    const number = Math.floor(time / DAY);
+    if (number !== this.#lastDay.number) {
+      const path = `${this.folder}/${new Date(time).toISOString().slice(0, 10)}`;
+      this.#lastDay = { number, path };
+    }
+    return this.#lastDay.path;
   }
 
   /** One for each recipient; such as differ only in case share one. */

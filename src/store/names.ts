@@ -12,8 +12,6 @@ import type { Rest } from "../ports/thread.ts";
 import type { Layout } from "./layout.ts";
 import { PLACE } from "./rows.ts";
 
-/** So many names are written between two rests: a third of a millisecond, about. */
-const AT_ONCE = 4;
 /** Many messages are for the same few recipients. */
 const DIGESTS = 1000;
 
@@ -35,26 +33,24 @@ export class Names {
   readonly #layout: Layout;
   readonly #disk: Disk;
   readonly #next;
-  readonly #addresses;
   /** Folders of days that were looked at and are good. */
   readonly #days = new Set<string>();
   readonly #digests = new Map<string, string>();
   #replaced: string[] = [];
   #rest: Rest | undefined;
-  #sinceRest = 0;
 
   constructor(database: Database, layout: Layout, disk: Disk) {
     this.#layout = layout;
     this.#disk = disk;
     this.#next = database.prepare(
-      "SELECT number, id, received_at, entered_at, size, checksum, place, body FROM message " +
-        "WHERE number > ? " +
-        "ORDER BY number LIMIT ?",
+      // No address has a line feed in it.
+      "SELECT number, id, received_at, entered_at, size, checksum, place, body, " +
+        "(SELECT group_concat(address, char(10)) FROM recipient WHERE message = number) " +
+        "AS addresses FROM message WHERE number > ? ORDER BY number LIMIT ?",
     );
-    this.#addresses = database.prepare("SELECT address FROM recipient WHERE message = ?");
   }
 
-  /** Writes the names of the next messages; with a rest, where others want the processor, too. */
+  /** Writes the names of the next messages; with a rest, it is taken behind each of them. */
   write(after: number, most: number, rest?: Rest): Named {
     this.#rest = rest;
     let until = after;
@@ -67,7 +63,7 @@ export class Names {
     try {
       for (const row of this.#next.iterate(after, most)) {
         const number = Number(row.number);
-        if (!this.#writeOne(number, row)) damaged.push(number);
+        if (!this.#writeOne(row)) damaged.push(number);
         until = number;
         reached = Number(row.entered_at);
         messages++;
@@ -80,10 +76,10 @@ export class Names {
     return { until, reached, messages, damaged, replaced };
   }
 
-  #writeOne(number: number, { id, received_at, size, checksum, place, body }: Row): boolean {
+  #writeOne({ id, received_at, size, checksum, place, body, addresses: all }: Row): boolean {
     if (place === PLACE.gone) return true;
     const receivedAt = Number(received_at);
-    const addresses = this.#addresses.all(number).map(({ address }) => String(address));
+    const addresses = all === null ? [] : String(all).split("\n");
     const { files } = this.#disk;
     const names = this.#layout.names({ id: String(id), receivedAt, addresses }, this.#digest);
     this.#prepareDay(this.#layout.day(receivedAt));
@@ -123,9 +119,7 @@ export class Names {
       else this.#setAside(name);
       make();
     }
-    if (this.#rest === undefined || ++this.#sinceRest < AT_ONCE) return;
-    this.#sinceRest = 0;
-    this.#rest();
+    this.#rest?.();
   }
 
   /** Moved and not removed: it may be a folder with something in it. */

@@ -148,7 +148,8 @@ export class SqliteStore implements Store {
   async commit(entry: Entry): Promise<void> {
     const { clock, meter } = this.#parts;
     const start = clock.monotonic();
-    await this.#view?.keepUp();
+    const late = this.#view?.keepUp();
+    if (late !== undefined) await late;
     const number = await this.#keeping.keep(entry);
     meter.commits.observe((clock.monotonic() - start) / 1000);
     if (entry.state === "queued") this.#fresh.keep(entry.envelope.id, entry.envelope.content);

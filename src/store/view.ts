@@ -17,9 +17,10 @@ const LARGE_CHUNK = 128;
 const IDLE = 20;
 /** While mail comes in, names get this part of the time, as one to so many. */
 const BUSY_PAUSE = 30;
-/** From here on they get more of it, up to all of it. */
+/** A burst is longer than this: then they get this part of it, up to all of it. */
 const FEW = 20_000;
-const MANY = 80_000;
+const LONG_PAUSE = 2;
+const MANY = 90_000;
 /** Beyond this accepting slows down. */
 const MOST = 100_000;
 const LONGEST = 10 * 60_000;
@@ -30,8 +31,10 @@ const AFTER_PROBLEM = 1_000;
 /** How long to pause after work that took so long, all in milliseconds. */
 export function pause(took: number, lag: number, idleFor: number): number {
   if (idleFor >= IDLE) return 0;
-  const eager = Math.min(Math.max((lag - FEW) / (MANY - FEW), 0), 1);
-  return took * BUSY_PAUSE * (1 - eager);
+  if (lag <= FEW) return took * BUSY_PAUSE;
+  // While some of the processors has nothing to do, names cost little: it is well to begin early.
+  const eager = Math.min((lag - FEW) / (MANY - FEW), 1);
+  return took * LONG_PAUSE * (1 - eager);
 }
 
 export interface ViewHost {
@@ -82,10 +85,14 @@ export class View {
     this.#start();
   }
 
-  /** Waits while the names lag too far, but never for long. */
-  async keepUp(): Promise<void> {
-    const behind = this.#host.time() - this.#reached;
-    if (this.lag < MOST && (this.lag === 0 || behind < LONGEST)) return;
+  /** What to wait for where the names lag too far; it is never long. */
+  keepUp(): Promise<void> | undefined {
+    if (this.lag === 0) return undefined;
+    const isLate = this.lag >= MOST || this.#host.time() - this.#reached >= LONGEST;
+    return isLate ? this.#someProgress() : undefined;
+  }
+
+  async #someProgress(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = this.#host.clock.timer(AFTER_PROBLEM, resolve);
     await Promise.race([promise, this.#progress.promise]);

@@ -125,7 +125,7 @@ export class Failing implements AsyncDisposable {
       sync,
       rewind: () => file.rewind(),
       empty,
-      part: (at, length) => file.part(at, length),
+      part: (at, memory) => file.part(at, memory),
       close: () => file.close(),
     };
   }
