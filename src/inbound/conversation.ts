@@ -107,7 +107,7 @@ export class Conversation {
       }
       if (!this.#gone) await this.#leave();
     } catch (error) {
-      // Else the connection is lost.
+      // On the wire nothing fails but the connection.
       if (!this.#onWire && !(error instanceof ConnectionLost)) await this.#breakOff(error);
     } finally {
       this.#deadline.clear();

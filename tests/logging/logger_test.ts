@@ -26,6 +26,20 @@ function linesFor(rules: LogRules, work: () => void, isTerminal = false): string
 
 const eventsOf = (lines: readonly string[]) => lines.map((line) => JSON.parse(line).event);
 
+Deno.test("what nobody reads is not made", () => {
+  const made: string[] = [];
+  const fields = (id: string) => () => {
+    made.push(id);
+    return { id };
+  };
+  const lines = linesFor(RULES, () => {
+    log("debug", "unread", fields("x"));
+    log("info", "read", fields("y"));
+  });
+  assert.deepEqual(made, ["y"]);
+  assert.deepEqual(lines.map((line) => JSON.parse(line).id), ["y"]);
+});
+
 for (const [least, level] of LEVELS.entries()) {
   Deno.test(`SMTP_LOG_LEVEL ${level}: what is less is not logged`, () => {
     const lines = linesFor({ ...RULES, level }, () => {
