@@ -83,13 +83,13 @@ const nothing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMEN
 /** In milliseconds; the system makes more of it. */
 const REST = 0.02;
 
-/** As long as this others may be kept from the processor. */
-const WORK = 0.3;
+/** Others may be kept from the processor for so long. */
+const LONGEST_WORK = 0.3;
 let restedAt = 0;
 
 /** In a worker: nobody ever calls it back sooner. */
 export const rest: Rest = () => {
-  if (performance.now() - restedAt < WORK) return;
+  if (performance.now() - restedAt < LONGEST_WORK) return;
   Atomics.wait(nothing, 0, 0, REST);
   restedAt = performance.now();
 };

@@ -42,14 +42,14 @@ export class Conversation {
   readonly #host: Host;
   readonly #deadline: Deadline;
   #reading = false;
-  /** The connection itself is waited for. */
+  /** `run` waits for the connection itself. */
   #onWire = false;
   /** The client has ended its side. */
   #gone = false;
   #buffer = takeBuffer();
   readonly #replyBuffer = new Uint8Array(REPLY_BUFFER);
   #pendingRead: Promise<Got> | undefined;
-  readonly #patience: Patience;
+  readonly #patience = new Patience();
   #lastSaid: Promise<void> | undefined;
 
   constructor(connection: Connection, session: Session, host: Host) {
@@ -57,7 +57,6 @@ export class Conversation {
     this.#session = session;
     this.#host = host;
     this.#deadline = new Deadline(host.clock, () => this.#timeout());
-    this.#patience = new Patience(host.times);
   }
 
   /**
@@ -98,7 +97,7 @@ export class Conversation {
         }
         if (this.#session.wantsOctets) {
           const now = this.#host.clock.monotonic();
-          this.#deadline.set(this.#patience.until(this.#session, now));
+          this.#deadline.set(this.#patience.until(this.#session, this.#host.times, now));
           this.#reading = this.#onWire = true;
           const got = await this.#next();
           this.#reading = this.#onWire = false;
@@ -219,7 +218,7 @@ export class Conversation {
     if (text !== "") await this.#sendRest(this.#toSend(text));
   }
 
-  /** In one piece; a client that does not read it is waited for only so long. */
+  /** As one piece to be written; a client that does not read it is waited for only so long. */
   #toSend(text: string): Uint8Array {
     const octets = this.#encoded(text);
     this.#host.meter.sent.value += octets.length;

@@ -1,5 +1,5 @@
 /**
- * How long a client is waited for. Every command has its time from when the one before it was
+ * How long a client is waited for when something is to be read of it. Every command has its time from when the one before it was
  * dealt with, and every message from when its content may begin; octets that trickle in move
  * neither.
  */
@@ -13,19 +13,17 @@ export interface Times {
 }
 
 export class Patience {
-  readonly #times: Times;
   #seen = -1;
   #commandSince = 0;
   #seenContents = 0;
   #contentSince: number | undefined;
 
-  constructor(times: Times) {
-    this.#times = times;
-  }
-
   /** When it ends, for what is to be read now; in monotonic time, as `now`. */
-  until({ state, completed, contents }: Session, now: number): number {
-    const { commandTimeout, dataTimeout } = this.#times;
+  until(
+    { state, completed, contents }: Session,
+    { commandTimeout, dataTimeout }: Times,
+    now: number,
+  ): number {
     if (completed !== this.#seen) {
       this.#seen = completed;
       this.#commandSince = now;

@@ -6,7 +6,7 @@ export interface Thread<Question, Answer> {
 }
 
 /**
- * Lets go of the processor for a moment, where whoever calls it has worked for a while. Without
+ * Lets go of the processor for a moment, unless whoever calls it has done so just before. Without
  * it he keeps others from it: a system may leave one who has just been woken behind him for
  * milliseconds, even where another processor has nothing to do.
  */
