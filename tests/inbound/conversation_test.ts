@@ -59,6 +59,50 @@ Deno.test("a pipelined batch is answered with one write", async () => {
   assert.ok(net.reads <= 3, `${net.reads} reads`);
 });
 
+Deno.test("what is read in one turn is dealt with before any of it is answered", async () => {
+  const happened: string[] = [];
+  let gate = Promise.resolve();
+  const gated: Net = {
+    listen(endpoint) {
+      const listener = net.listen(endpoint);
+      return {
+        addr: listener.addr,
+        close: () => listener.close(),
+        async accept() {
+          const connection = await listener.accept();
+          return {
+            remoteAddr: connection.remoteAddr,
+            async read(buffer) {
+              const got = await connection.read(buffer);
+              await gate;
+              return got;
+            },
+            write(octets) {
+              if (octets.length > 0) happened.push("answered");
+              return connection.write(octets);
+            },
+            closeWrite: () => connection.closeWrite(),
+            close: () => connection.close(),
+          };
+        },
+      };
+    },
+  };
+  const sender = () => void happened.push("asked");
+  await using server = new TestServer({ checks: { sender } }, { net: gated });
+  using one = await Client.greeted(server.port);
+  using other = await Client.greeted(server.port);
+  for (const client of [one, other]) await client.ask("EHLO x");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  gate = promise;
+  happened.length = 0;
+  for (const client of [one, other]) await client.send("MAIL FROM:<a@example.com>\r\n");
+  await settled();
+  resolve();
+  for (const client of [one, other]) assert.match(await client.reply(), /^250 /);
+  assert.deepEqual(happened, ["asked", "asked", "answered", "answered"]);
+});
+
 Deno.test("a write that takes only a part is followed by the rest", async () => {
   const partial: Net = {
     listen(endpoint) {

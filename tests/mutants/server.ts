@@ -211,4 +211,12 @@ export const server: readonly Mutant[] = [
     put: "          await this.#flush();\n          const turn = this.#turn();\n",
     tests: ["tests/inbound/conversation_test.ts"],
   },
+  {
+    row: "B5",
+    what: "one session is answered before the next is dealt with",
+    file: "src/inbound/conversation.ts",
+    find: "          await undefined;\n",
+    put: "",
+    tests: ["tests/inbound/conversation_test.ts"],
+  },
 ];

@@ -42,3 +42,21 @@ Deno.test("an address that comes again is not hashed again", async () => {
 Deno.test("more addresses than are remembered all have their names", async () => {
   assert.ok(await namesFor({ messages: 2, recipients: 1_100 }) > 1_100);
 });
+
+Deno.test("each message is among those of its own day, whatever was asked before", () => {
+  const layout = new Layout("/spool");
+  const noon = Date.UTC(2026, 10, 20, 12);
+  const day = 86_400_000;
+  const asked: [number, string][] = [
+    [noon, "2026-11-20"],
+    [noon + day / 2 - 1, "2026-11-20"],
+    [noon + day / 2, "2026-11-21"],
+    [noon, "2026-11-20"],
+    [-1, "1969-12-31"],
+    [0, "1970-01-01"],
+    // No time at all.
+    [1e300, "1970-01-01"],
+    [noon, "2026-11-20"],
+  ];
+  for (const [receivedAt, name] of asked) assert.equal(layout.day(receivedAt), `/spool/${name}`);
+});
