@@ -64,6 +64,23 @@ Deno.test("H6 a second signal ends at once", async () => {
   assert.equal(code, 1);
 });
 
+Deno.test("H6 signals that come together are one", async () => {
+  await using daemon = await Daemon.start({ settings: { SMTP_SHUTDOWN_TIMEOUT: "20s" } });
+  using client = await Client.greeted(daemon.port);
+  await client.ready();
+  await client.ask("DATA");
+  await client.send(MESSAGE);
+  // Of the same two the second is none while the first has not been taken.
+  daemon.signal("SIGINT");
+  daemon.signal("SIGTERM");
+  await daemon.says(/stopping/);
+  await client.send(".\r\n");
+  assert.match(await client.reply(), /^250 2\.0\.0 /);
+  assert.match(await client.rest(), /^421 4\.3\.2 /);
+  client.close();
+  assert.equal((await daemon.status).code, 0);
+});
+
 Deno.test("H6 one Ctrl-C that comes twice, to the group and from the task runner, is one", async () => {
   await using daemon = await Daemon.start({
     command: [Deno.execPath(), "task", "--quiet", "dev"],

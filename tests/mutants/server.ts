@@ -197,7 +197,7 @@ export const server: readonly Mutant[] = [
   },
   {
     row: "H6",
-    what: "a Ctrl-C that comes twice ends at once",
+    what: "a signal that comes with another ends at once",
     file: "src/cli/running.ts",
     find: "now - this.#stopSince > SAME_SIGNAL",
     put: "now - this.#stopSince >= 0",
