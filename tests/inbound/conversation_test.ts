@@ -8,35 +8,45 @@ import { Client } from "../fakes/client.ts";
 import { TestServer } from "../fakes/server.ts";
 import { settled } from "../fakes/settled.ts";
 
+/** Connections that do some things in another way. */
+function netWith(otherwise: (connection: Connection) => Partial<Connection>): Net {
+  return {
+    listen(endpoint: Endpoint): Listener {
+      const listener = net.listen(endpoint);
+      return {
+        addr: listener.addr,
+        close: () => listener.close(),
+        async accept() {
+          const connection = await listener.accept();
+          return {
+            remoteAddr: connection.remoteAddr,
+            read: (buffer) => connection.read(buffer),
+            write: (octets) => connection.write(octets),
+            closeWrite: () => connection.closeWrite(),
+            close: () => connection.close(),
+            ...otherwise(connection),
+          };
+        },
+      };
+    },
+  };
+}
+
 /** Counts what its connections are asked to do. */
 class CountingNet implements Net {
   writes: string[] = [];
   reads = 0;
 
-  listen(endpoint: Endpoint): Listener {
-    const listener = net.listen(endpoint);
-    return {
-      addr: listener.addr,
-      close: () => listener.close(),
-      accept: async () => this.#counting(await listener.accept()),
-    };
-  }
-
-  #counting(connection: Connection): Connection {
-    return {
-      remoteAddr: connection.remoteAddr,
-      read: (buffer) => {
-        this.reads++;
-        return connection.read(buffer);
-      },
-      write: (octets) => {
-        if (octets.length > 0) this.writes.push(new TextDecoder().decode(octets));
-        return connection.write(octets);
-      },
-      closeWrite: () => connection.closeWrite(),
-      close: () => connection.close(),
-    };
-  }
+  readonly listen = netWith((connection) => ({
+    read: (buffer) => {
+      this.reads++;
+      return connection.read(buffer);
+    },
+    write: (octets) => {
+      if (octets.length > 0) this.writes.push(new TextDecoder().decode(octets));
+      return connection.write(octets);
+    },
+  })).listen;
 }
 
 Deno.test("a pipelined batch is answered with one write", async () => {
@@ -62,32 +72,17 @@ Deno.test("a pipelined batch is answered with one write", async () => {
 Deno.test("what is read in one turn is dealt with before any of it is answered", async () => {
   const happened: string[] = [];
   let gate = Promise.resolve();
-  const gated: Net = {
-    listen(endpoint) {
-      const listener = net.listen(endpoint);
-      return {
-        addr: listener.addr,
-        close: () => listener.close(),
-        async accept() {
-          const connection = await listener.accept();
-          return {
-            remoteAddr: connection.remoteAddr,
-            async read(buffer) {
-              const got = await connection.read(buffer);
-              await gate;
-              return got;
-            },
-            write(octets) {
-              if (octets.length > 0) happened.push("answered");
-              return connection.write(octets);
-            },
-            closeWrite: () => connection.closeWrite(),
-            close: () => connection.close(),
-          };
-        },
-      };
+  const gated = netWith((connection) => ({
+    async read(buffer) {
+      const got = await connection.read(buffer);
+      await gate;
+      return got;
     },
-  };
+    write(octets) {
+      if (octets.length > 0) happened.push("answered");
+      return connection.write(octets);
+    },
+  }));
   const sender = () => void happened.push("asked");
   await using server = new TestServer({ checks: { sender } }, { net: gated });
   using one = await Client.greeted(server.port);
@@ -104,25 +99,9 @@ Deno.test("what is read in one turn is dealt with before any of it is answered",
 });
 
 Deno.test("a write that takes only a part is followed by the rest", async () => {
-  const partial: Net = {
-    listen(endpoint) {
-      const listener = net.listen(endpoint);
-      return {
-        addr: listener.addr,
-        close: () => listener.close(),
-        async accept() {
-          const connection = await listener.accept();
-          return {
-            remoteAddr: connection.remoteAddr,
-            read: (buffer) => connection.read(buffer),
-            write: (octets) => connection.write(octets.subarray(0, 7)),
-            closeWrite: () => connection.closeWrite(),
-            close: () => connection.close(),
-          };
-        },
-      };
-    },
-  };
+  const partial = netWith((connection) => ({
+    write: (octets) => connection.write(octets.subarray(0, 7)),
+  }));
   await using server = new TestServer({}, { net: partial });
   using client = await server.connect();
   assert.equal(await client.reply(), "220 localhost ESMTP Dinopost ready");
