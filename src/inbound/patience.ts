@@ -5,12 +5,7 @@
  */
 
 import type { Session } from "../smtp/session.ts";
-
-/** Milliseconds. */
-export interface Times {
-  readonly commandTimeout: number;
-  readonly dataTimeout: number;
-}
+import type { Host } from "./host.ts";
 
 export class Patience {
   #seen = -1;
@@ -21,7 +16,7 @@ export class Patience {
   /** When it ends, for what is to be read now; in monotonic time, as `now`. */
   until(
     { state, completed, contents }: Session,
-    { commandTimeout, dataTimeout }: Times,
+    { commandTimeout, dataTimeout }: Host["times"],
     now: number,
   ): number {
     if (completed !== this.#seen) {

@@ -17,8 +17,9 @@ const LARGE_CHUNK = 128;
 const IDLE = 20;
 /** While mail comes in, names get this part of the time, as one to so many. */
 const BUSY_PAUSE = 30;
-/** A burst is longer than this: then they get this part of it, up to all of it. */
+/** So far behind they are after a burst; behind that it is a long one. */
 const FEW = 20_000;
+/** Then they get this part of the time, and more and more, up to all of it. */
 const LONG_PAUSE = 2;
 const MANY = 90_000;
 /** Beyond this accepting slows down. */

@@ -1,32 +1,21 @@
 /** T9: an IPv4 client is the same over a socket of IPv6, `::ffff:127.0.0.1`, to all who judge it. */
 
 import assert from "node:assert/strict";
-import { net } from "../../src/deno/net.ts";
 import { world } from "../../src/deno/world.ts";
 import { Access, type Network } from "../../src/inbound/access.ts";
 import type { ServerOptions } from "../../src/inbound/options.ts";
-import type { Net } from "../../src/ports.ts";
 import { Client } from "../fakes/client.ts";
 import { Daemon } from "../fakes/daemon.ts";
+import { netWith } from "../fakes/net.ts";
 import { behind, claim, IPV4, lineHeader } from "../fakes/proxy.ts";
 import { TestServer } from "../fakes/server.ts";
 
 /** As the system gives them. */
 const seen: string[] = [];
-const watched: Net = {
-  listen(endpoint) {
-    const listener = net.listen(endpoint);
-    return {
-      addr: listener.addr,
-      close: () => listener.close(),
-      async accept() {
-        const connection = await listener.accept();
-        seen.push(connection.remoteAddr.hostname);
-        return connection;
-      },
-    };
-  },
-};
+const watched = netWith(({ remoteAddr }) => {
+  seen.push(remoteAddr.hostname);
+  return {};
+});
 
 const network = (address: string, prefix: number) => [{ address, prefix }];
 const access = (networks: readonly Network[]) => new Access({ networks, hosts: [] }, world);

@@ -1,36 +1,12 @@
 /** The socket loop: what it costs, and that it waits where it must. */
 
 import assert from "node:assert/strict";
-import { net } from "../../src/deno/net.ts";
-import type { Connection, Endpoint, Listener, Net } from "../../src/ports.ts";
+import type { Net } from "../../src/ports.ts";
 import * as replies from "../../src/smtp/replies.ts";
 import { Client } from "../fakes/client.ts";
+import { netWith } from "../fakes/net.ts";
 import { TestServer } from "../fakes/server.ts";
 import { settled } from "../fakes/settled.ts";
-
-/** Connections that do some things in another way. */
-function netWith(otherwise: (connection: Connection) => Partial<Connection>): Net {
-  return {
-    listen(endpoint: Endpoint): Listener {
-      const listener = net.listen(endpoint);
-      return {
-        addr: listener.addr,
-        close: () => listener.close(),
-        async accept() {
-          const connection = await listener.accept();
-          return {
-            remoteAddr: connection.remoteAddr,
-            read: (buffer) => connection.read(buffer),
-            write: (octets) => connection.write(octets),
-            closeWrite: () => connection.closeWrite(),
-            close: () => connection.close(),
-            ...otherwise(connection),
-          };
-        },
-      };
-    },
-  };
-}
 
 /** Counts what its connections are asked to do. */
 class CountingNet implements Net {

@@ -1,7 +1,6 @@
 /** S16: a port on which TLS is there first, and everything that is said is said inside it. */
 
 import assert from "node:assert/strict";
-import { net } from "../../src/deno/net.ts";
 import type { Verdict } from "../../src/inbound/access.ts";
 import type { TlsSource } from "../../src/inbound/certificates.ts";
 import { CertificateError } from "../../src/ports/tls.ts";
@@ -10,6 +9,7 @@ import type { Net } from "../../src/ports.ts";
 import * as replies from "../../src/smtp/replies.ts";
 import { certified, sourceOf } from "../fakes/certificate.ts";
 import { Client } from "../fakes/client.ts";
+import { netWith } from "../fakes/net.ts";
 import { TestServer } from "../fakes/server.ts";
 import { settled } from "../fakes/settled.ts";
 
@@ -68,29 +68,15 @@ function holdingBack(): { net: Net; release: () => void } {
   const released = Promise.withResolvers<void>();
   return {
     release: released.resolve,
-    net: {
-      listen(endpoint) {
-        const listener = net.listen(endpoint);
-        return {
-          addr: listener.addr,
-          close: () => listener.close(),
-          async accept() {
-            const connection = await listener.accept();
-            let reads = 0;
-            return {
-              remoteAddr: connection.remoteAddr,
-              read: async (buffer) => {
-                if (++reads > 1) await released.promise;
-                return connection.read(buffer);
-              },
-              write: (octets) => connection.write(octets),
-              closeWrite: () => connection.closeWrite(),
-              close: () => connection.close(),
-            };
-          },
-        };
-      },
-    },
+    net: netWith((connection) => {
+      let reads = 0;
+      return {
+        async read(buffer) {
+          if (++reads > 1) await released.promise;
+          return connection.read(buffer);
+        },
+      };
+    }),
   };
 }
 

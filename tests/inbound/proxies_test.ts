@@ -6,10 +6,11 @@ import { Access } from "../../src/inbound/access.ts";
 import type { ServerOptions } from "../../src/inbound/options.ts";
 import { world } from "../../src/deno/world.ts";
 import { received } from "../../src/mail/trace.ts";
-import type { Net, World } from "../../src/ports.ts";
+import type { World } from "../../src/ports.ts";
 import { certified, sourceOf } from "../fakes/certificate.ts";
 import { Client } from "../fakes/client.ts";
 import { TurnedClock } from "../fakes/clock.ts";
+import { netWith } from "../fakes/net.ts";
 import { behind, binaryHeader, IPV4, IPV6, joined, lineHeader, LOOPBACK } from "../fakes/proxy.ts";
 import { TestRelay } from "../fakes/relay.ts";
 import { contentOf, TestServer } from "../fakes/server.ts";
@@ -175,33 +176,19 @@ Deno.test("S19 what the client sends before it is greeted is too early behind a 
 const HEADER = binaryHeader(IPV4, { further: new Uint8Array(64) });
 
 /** A network that brings the header with what is sent behind it. */
-const joining: Net = {
-  listen(endpoint) {
-    const listener = net.listen(endpoint);
-    return {
-      addr: listener.addr,
-      close: () => listener.close(),
-      async accept() {
-        const connection = await listener.accept();
-        let isFirst = true;
-        return {
-          remoteAddr: connection.remoteAddr,
-          async read(buffer) {
-            let count = await connection.read(buffer);
-            while (isFirst && count !== null && count <= HEADER.length) {
-              count += await connection.read(buffer.subarray(count)) ?? 1;
-            }
-            isFirst = false;
-            return count;
-          },
-          write: (octets) => connection.write(octets),
-          closeWrite: () => connection.closeWrite(),
-          close: () => connection.close(),
-        };
-      },
-    };
-  },
-};
+const joining = netWith((connection) => {
+  let isFirst = true;
+  return {
+    async read(buffer) {
+      let count = await connection.read(buffer);
+      while (isFirst && count !== null && count <= HEADER.length) {
+        count += await connection.read(buffer.subarray(count)) ?? 1;
+      }
+      isFirst = false;
+      return count;
+    },
+  };
+});
 
 for (const [how, network] of [["behind it", net], ["in one segment with it", joining]] as const) {
   Deno.test(`S19 implicit TLS begins behind the header: ${how}`, async () => {
