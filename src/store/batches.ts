@@ -29,8 +29,8 @@ const LONGEST_PAUSE = 250;
  */
 const BURST = 2 * 1024 * 1024;
 /** From so much of its room on, or such an age, it gets more of the time, up to all of it. */
-const MUCH = { room: 1 / 2, age: 3_000 };
-const TOO_MUCH = { room: 7 / 8, age: 5_000 };
+const MUCH = { room: 1 / 4, age: 3_000 };
+const TOO_MUCH = { room: 1 / 2, age: 5_000 };
 /** The journal was given nothing for so long: there is time to take from it. */
 const IDLE = 20;
 const AFTER_FAILURE = 1_000;

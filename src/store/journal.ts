@@ -27,8 +27,12 @@ const ROWS = 100_000;
 export const ROOM = { octets: 2 * OCTETS, rows: 2 * ROWS };
 /** From here on the other file is begun, as soon as the tables have what is in it. */
 const FAR = 2 * 1024 * 1024;
-/** To sync a file that has grown costs twice as much: so it grows by as much as this at once. */
+/**
+ * To sync a file that has grown costs twice as much: so it grows by as much as this at once, but
+ * not for a batch of which that would be a small part.
+ */
 const AHEAD = 1024 * 1024;
+const LARGE_BATCH = AHEAD / 8;
 /** As much goes into one batch: more would make the first wait for the last. */
 const MOST_OCTETS = 1024 * 1024;
 const MOST_MESSAGES = 512;
@@ -199,7 +203,7 @@ export class Journal {
     try {
       const file = this.#files[this.#file];
       const end = this.#at + octets.length;
-      if (end > this.#reserved[this.#file]) {
+      if (end > this.#reserved[this.#file] && octets.length < LARGE_BATCH) {
         // First: where there is no place, nobody may find what is refused.
         file.reserve(octets.length + AHEAD);
         this.#reserved[this.#file] = end + AHEAD;

@@ -135,6 +135,14 @@ export const journals: readonly Mutant[] = [
   },
   {
     row: "D7",
+    what: "place is reserved before a batch that takes most of it",
+    file: "src/store/journal.ts",
+    find: " && octets.length < LARGE_BATCH",
+    put: "",
+    tests: journal("journal"),
+  },
+  {
+    row: "D7",
     what: "an emptied file is taken for one that has its place",
     file: "src/store/journal.ts",
     find: "      this.#reserved.fill(0);\n",

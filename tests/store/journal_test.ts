@@ -152,6 +152,18 @@ Deno.test("a file grows by a mebibyte at once, and not where it was written befo
   assert.equal(files.reserved.length, used + 1, "and none when they were emptied");
 });
 
+Deno.test("before a large batch nothing is reserved, and behind it a small one has its place", async () => {
+  const files = new HeldFiles({ isHeld: false });
+  const { journal, places } = begun(files);
+  for (let i = 0; i < 8; i++) await journal.keep(writtenOfSize(LARGEST));
+  assert.deepEqual([files.reserved, places.at(-1)!.file], [[], 0]);
+  await journal.keep(writtenOfSize(10));
+  const { at, length } = places.at(-1)!;
+  assert.deepEqual(files.reserved, [[at, length + MIB]]);
+  await journal.keep(writtenOfSize(10));
+  assert.equal(files.reserved.length, 1);
+});
+
 Deno.test("where there is no place on the disk nothing is written of what is refused", async () => {
   const files = new HeldFiles({ isHeld: false });
   const { journal } = begun(files);

@@ -115,13 +115,13 @@ Deno.test("the tables take seldom under load, and more with how much there is, a
   const little = { octets: 0, messages: 0, rows: 0, age: 0 };
   const took = (behind: Partial<Behind>) =>
     pause({ took: 2, since: 0 }, { ...little, ...behind }, false);
-  assert.deepEqual([took({}), took({ rows: 100_000 }), took({ age: 3_000 })], [32, 32, 32]);
+  assert.deepEqual([took({}), took({ rows: 50_000 }), took({ age: 3_000 })], [32, 32, 32]);
   const MIB = 1024 * 1024;
-  assert.deepEqual([took({ octets: 352 * MIB }), took({ octets: 448 * MIB })], [16, 0]);
+  assert.deepEqual([took({ octets: 192 * MIB }), took({ octets: 256 * MIB })], [16, 0]);
   assert.equal(took({ octets: 600 * MIB }), 0);
-  assert.deepEqual([took({ rows: 137_500 }), took({ rows: 175_000 })], [16, 0]);
+  assert.deepEqual([took({ rows: 75_000 }), took({ rows: 100_000 })], [16, 0]);
   assert.deepEqual([took({ age: 4_000 }), took({ age: 5_000 }), took({ age: 60_000 })], [16, 0, 0]);
-  assert.equal(took({ octets: 10 * MIB, rows: 137_500, age: 3_250 }), 16, "whatever is most");
+  assert.equal(took({ octets: 10 * MIB, rows: 75_000, age: 3_250 }), 16, "whatever is most");
 });
 
 Deno.test("of a burst the tables take nothing until it rests, or is old, or fills the room", () => {
@@ -136,8 +136,8 @@ Deno.test("of a burst the tables take nothing until it rests, or is old, or fill
   assert.deepEqual([rest({ age: 2_999 }), rest({ age: 4_000 })], [32, 16]);
   assert.deepEqual([rest({ age: 1_000 }, 900), rest({ age: 4_000 }, 10)], [2_000, 6]);
   assert.equal(rest({ octets: 2 * MIB }), 32, "no more than is taken at once");
-  assert.equal(rest({ octets: 352 * MIB }), 16);
-  assert.equal(rest({ rows: 137_500 }), 16);
+  assert.equal(rest({ octets: 192 * MIB }), 16);
+  assert.equal(rest({ rows: 75_000 }), 16);
 });
 
 Deno.test("where somebody delivers, nothing lies in the journal for long", () => {
