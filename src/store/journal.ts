@@ -203,10 +203,11 @@ export class Journal {
     try {
       const file = this.#files[this.#file];
       const end = this.#at + octets.length;
-      if (end > this.#reserved[this.#file] && octets.length < LARGE_BATCH) {
+      if (end > this.#reserved[this.#file]) {
+        const ahead = octets.length < LARGE_BATCH ? AHEAD : 0;
         // First: where there is no place, nobody may find what is refused.
-        file.reserve(octets.length + AHEAD);
-        this.#reserved[this.#file] = end + AHEAD;
+        if (ahead > 0) file.reserve(octets.length + ahead);
+        this.#reserved[this.#file] = end + ahead;
       }
       file.write(octets);
       await file.sync();

@@ -23,7 +23,7 @@ const chosen = mutants.filter(({ row }) => rows.length === 0 || rows.includes(ro
 const healthy = { file: "README.md", find: "# Dinopost\n", put: "# Dinopost\n" };
 const tests = [...new Set(chosen.flatMap(({ tests }) => tests))];
 if (!await survives({ ...healthy, tests })) {
-  console.error("the tests fail as it is");
+  console.error(`the tests fail as it is: deno test --allow-all ${tests.join(" ")}`);
   Deno.exit(1);
 }
 

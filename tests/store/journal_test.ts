@@ -162,6 +162,12 @@ Deno.test("before a large batch nothing is reserved, and behind it a small one h
   assert.deepEqual(files.reserved, [[at, length + MIB]]);
   await journal.keep(writtenOfSize(10));
   assert.equal(files.reserved.length, 1);
+  for (const file of [1, 0]) {
+    journal.taken(journal.sequence);
+    await until(() => places.at(-1)!.file === file, () => journal.keep(writtenOfSize(LARGEST)));
+  }
+  await journal.keep(writtenOfSize(10));
+  assert.equal(files.reserved.length, 1, "large ones have made its place");
 });
 
 Deno.test("where there is no place on the disk nothing is written of what is refused", async () => {
