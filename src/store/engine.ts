@@ -2,9 +2,9 @@
  * The database of a spool: everything that changes it, one transaction for all that is asked
  * together. The daemon has it in a thread of its own, a command of the command line at hand.
  *
- * Promises: what `write` returns is on stable storage. When it throws, nothing of it is kept,
- * as far as this process can tell; whoever has it must open the database anew, since after a
- * failed sync nobody knows what the disk has (`writer.ts`).
+ * Promises: what `write` returns is on stable storage, unless it was claims alone. When it throws,
+ * nothing of it is kept, as far as this process can tell; whoever has it must open the database
+ * anew, since after a failed sync nobody knows what the disk has (`writer.ts`).
  */
 
 import type { Database, DatabaseFailure } from "../ports/database.ts";
@@ -81,6 +81,7 @@ export class Engine {
   readonly #rollback;
   readonly #version;
   #seenVersion = 0;
+  #isSynced = true;
   #released: string[] = [];
 
   /**
@@ -159,6 +160,7 @@ export class Engine {
     let begun = false;
     let kept = false;
     try {
+      this.#sync(operations.some(({ kind }) => kind !== "claim"));
       this.#begin.run();
       begun = true;
       const results = operations.map((operation) => {
@@ -171,6 +173,16 @@ export class Engine {
     } finally {
       if (begun && !kept) this.#undo();
     }
+  }
+
+  /**
+   * Whether the disk has what is written before anybody is told. Of claims it need not: a lease
+   * that is lost with the machine is one that ends when the daemon starts.
+   */
+  #sync(isSynced: boolean): void {
+    if (isSynced === this.#isSynced) return;
+    this.#database.exec(`PRAGMA synchronous=${isSynced ? "FULL" : "NORMAL"}`);
+    this.#isSynced = isSynced;
   }
 
   /** What is written here is no operation's own: if it cannot be, the tables are not ours. */

@@ -79,6 +79,9 @@ const CLAIM: Operation = {
   request: { free: 100, perDestination: 100, busy: [], lease: 1000 },
 };
 
+/** Of `PRAGMA synchronous`. */
+const FULL = 2;
+
 const committing = (entry: Entry): Operation => ({
   kind: "commit",
   message: { ...pack(entry), limit: undefined, body: { at: 0 } },
@@ -104,6 +107,27 @@ Deno.test("of several the one that is at fault is told so, and the others are ke
   const { results } = answer as WriterAnswer & { kind: "written" };
   assert.deepEqual(results.map((result) => "value" in result), [false, true]);
   assert.deepEqual(failing.claimed(), ["kept"]);
+});
+
+Deno.test("the disk is waited for, but not for claims alone", () => {
+  const folder = Deno.makeTempDirSync();
+  const waited: boolean[] = [];
+  const writer = new Writer(diskRunning((sql, run, database) => {
+    const { synchronous } = database.prepare("PRAGMA synchronous").get()!;
+    if (isCommit(sql)) waited.push(synchronous === FULL);
+    return run();
+  }));
+  writer.answer({ kind: "open", folder: `${folder}/spool`, viewed: false, wall: 0 });
+  waited.length = 0;
+  const commit = () => committing(entryOf());
+  const [octets] = entryOf().envelope.content.chunks;
+  for (const operations of [[CLAIM], [CLAIM, CLAIM], [commit()], [CLAIM, commit()], [CLAIM]]) {
+    const times = { time: 0, wall: 0 };
+    writer.answer({ kind: "write", operations, octets, places: [], times, gently: false });
+  }
+  assert.deepEqual(waited, [false, false, true, true, false]);
+  writer.answer({ kind: "close" });
+  Deno.removeSync(folder, { recursive: true });
 });
 
 for (const isDone of [true, false]) {
