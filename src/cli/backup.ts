@@ -25,6 +25,7 @@ export const backup = action({
         copy(database, layout, folder, disk);
         tally = tallyOf(new Layout(folder));
       } catch (error) {
+        if (disk.databases.failure(error) === "corrupt") throw error;
         const why = error instanceof Error ? error.message : String(error);
         throw new CommandError(why.startsWith("backup ") ? why.slice(7) : `${folder}: ${why}`);
       }

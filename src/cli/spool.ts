@@ -148,15 +148,26 @@ function look(path: string, { folder }: Layout) {
 
 const REMEDIES: Readonly<Record<Exclude<DatabaseFailure, "other">, string>> = {
   locked: "others had it for too long: try again",
-  corrupt: "damaged: a daemon that is started sets it aside and keeps what can be read of it",
+  corrupt: "damaged: the daemon sets it aside and keeps what can be read of it, within a second " +
+    "or when it is started",
   full: "the disk is full: nothing was changed",
   disk: "the disk fails, or does not let this process in",
 };
 
-function inWords(error: unknown, { folder }: Layout): unknown {
+function inWords(error: unknown, { folder, mark }: Layout): unknown {
   if (error instanceof SpoolError) return new CommandError(error.message, status.CONFIG);
   const failure = error instanceof WriteError ? error.failure : disk.databases.failure(error);
+  if (failure === "corrupt") leave(mark);
   return failure === "other" || error instanceof CommandError
     ? error
     : new CommandError(`spool ${folder}: ${REMEDIES[failure]}`);
+}
+
+/** The daemon may never come upon that place by itself. */
+function leave(mark: string): void {
+  try {
+    disk.files.write(mark, new Uint8Array(0));
+  } catch {
+    // It is there already, or nothing can be written here: the daemon has other troubles then.
+  }
 }

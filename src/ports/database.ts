@@ -3,11 +3,11 @@
 export type Value = string | number | null | Uint8Array;
 export type Row = Readonly<Record<string, Value>>;
 
+/** Row by row is not offered: the runtime ends that without a word where the database is damaged. */
 export interface Statement {
   run(...values: Value[]): { readonly changes: number | bigint };
   get(...values: Value[]): Row | undefined;
   all(...values: Value[]): Row[];
-  iterate(...values: Value[]): Iterable<Row>;
 }
 
 export interface Database {

@@ -5,13 +5,15 @@
  * with it. On failure nothing of it is left.
  */
 
-import type { Database, Statement } from "../ports/database.ts";
+import type { Database, Row, Statement } from "../ports/database.ts";
 import type { Disk } from "../ports/files.ts";
 import { SpoolError } from "../ports/store.ts";
 import { Layout } from "./layout.ts";
 import { PLACE } from "./rows.ts";
 
 const MOST_TRIES = 10;
+/** Rows read at once, with the octets of messages. */
+const MOST_ROWS = 64;
 
 export function backup(database: Database, layout: Layout, folder: string, disk: Disk): void {
   const { files } = disk;
@@ -76,24 +78,44 @@ function copyRows(from: Database, to: Database): void {
   try {
     to.exec("BEGIN");
     const made = from.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
-    const things = made.all().map(({ type, name, sql }) => [type, String(name), String(sql)]);
+    const things = made.all().map(({ type, name, sql }) => [type, name, sql].map(String));
     const tables = things.filter(([type]) => type === "table");
     for (const [, table, sql] of tables) {
-      to.exec(String(sql));
+      to.exec(sql);
       let insert: Statement | undefined;
-      for (const row of from.prepare(`SELECT * FROM ${table}`).iterate()) {
+      for (const row of rowsOf(from, table)) {
         const values = Object.values(row);
         insert ??= to.prepare(`INSERT INTO ${table} VALUES (${values.map(() => "?").join()})`);
         insert.run(...values);
       }
     }
-    for (const [type, , sql] of things) if (type !== "table") to.exec(String(sql));
+    for (const [type, , sql] of things) if (type !== "table") to.exec(sql);
     for (const name of ["application_id", "user_version"]) {
       to.exec(`PRAGMA ${name}=${from.prepare(`PRAGMA ${name}`).get()![name]}`);
     }
     to.exec("COMMIT");
   } finally {
     from.exec("ROLLBACK");
+  }
+}
+
+/** In the order of its key. Throws where one of them cannot be read. */
+function* rowsOf(database: Database, table: string): Generator<Row> {
+  const key = database.prepare(`PRAGMA table_info(${table})`).all()
+    .filter(({ pk }) => Number(pk) > 0)
+    .toSorted((a, b) => Number(a.pk) - Number(b.pk))
+    .map(({ name }) => String(name));
+  // The sums: one row.
+  if (key.length === 0) return yield* database.prepare(`SELECT * FROM ${table}`).all();
+  const columns = key.join();
+  const order = `ORDER BY ${columns} LIMIT ${MOST_ROWS}`;
+  const behind = `(${columns}) > (${key.map(() => "?").join()})`;
+  const next = database.prepare(`SELECT * FROM ${table} WHERE ${behind} ${order}`);
+  let rows = database.prepare(`SELECT * FROM ${table} ${order}`).all();
+  while (rows.length > 0) {
+    yield* rows;
+    const last = rows.at(-1)!;
+    rows = next.all(...key.map((name) => last[name]));
   }
 }
 

@@ -62,7 +62,7 @@ export class Claims {
     );
     this.#recipients = prepare(
       "SELECT message, position, address, wishes, attempts, delay_told, due FROM recipient " +
-        "WHERE domain = ? AND state = 0 AND due <= ? ORDER BY due, message, position",
+        "WHERE domain = ? AND state = 0 AND due <= ? ORDER BY due, message, position LIMIT ?",
     );
     this.#message = prepare(
       "SELECT id, sender, wishes, size, entered_at FROM message WHERE number = ?",
@@ -132,18 +132,7 @@ export class Claims {
     most: number,
     { time, until, damaged }: { time: number; until: number; damaged: Damage[] },
   ): Claim[] {
-    const groups: Row[][] = [];
-    for (const row of this.#recipients.iterate(domain, time)) {
-      const group = groups.at(-1);
-      const first = group?.[0];
-      if (
-        group !== undefined && first?.message === row.message && first?.due === row.due &&
-        group.length < MOST_RECIPIENTS
-      ) group.push(row);
-      else if (groups.length === most) break;
-      else groups.push([row]);
-    }
-    const claims = groups.flatMap((group) => {
+    const claims = this.#transactionsOf(domain, most, time).flatMap((group) => {
       const claim = this.#claimFor(domain, group, until);
       if (!("reason" in claim)) return [claim];
       this.#setAside(claim);
@@ -154,6 +143,17 @@ export class Claims {
     if (due === null) this.#forget.run(domain);
     else this.#setDue.run(due, domain);
     return claims;
+  }
+
+  /** As many as there may be, each with all of its recipients. */
+  #transactionsOf(domain: string, most: number, time: number): Row[][] {
+    // Most messages have one recipient in a domain: so many rows are nearly always enough.
+    for (let limit = most + 1;; limit *= 10) {
+      const rows = this.#recipients.all(domain, time, limit);
+      const groups = grouped(rows);
+      // The last of them may go on.
+      if (rows.length < limit || groups.length > most) return groups.slice(0, most);
+    }
   }
 
   #claimFor(domain: string, group: readonly Row[], lease: number): Claim | Damage {
@@ -176,6 +176,18 @@ export class Claims {
     if (domains.length > 0) this.#endLeases.run(first, last, time);
     return domains;
   }
+}
+
+function grouped(rows: readonly Row[]): Row[][] {
+  const groups: Row[][] = [];
+  for (const row of rows) {
+    const group = groups.at(-1);
+    const first = group?.[0];
+    const isSame = first?.message === row.message && first?.due === row.due;
+    if (group !== undefined && isSame && group.length < MOST_RECIPIENTS) group.push(row);
+    else groups.push([row]);
+  }
+  return groups;
 }
 
 function claimFrom(row: Row, group: readonly Row[]) {

@@ -4,6 +4,7 @@
  *     queue.db        messages, recipients, attempts; the bodies of those in the queue
  *     journal-1, -2   messages that were acknowledged just now
  *     salvaged.db     what is made of a damaged database, until it takes its place
+ *     damaged         there where a command has met damage: the daemon is to look for it
  *     daemon.lock     held by the one daemon that serves this spool
  *     mta-sts.json    what domains have published of their TLS, written by the way out
  *     bodies/         large bodies, a file each, under the id
@@ -26,6 +27,8 @@ export class Layout {
   readonly database: string;
   /** What is made of a damaged database, until it takes its place. */
   readonly salvaged: string;
+  /** Left by a command that has met damage. */
+  readonly mark: string;
   readonly lock: string;
   /** One is written while the tables take what is in the other. */
   readonly journals: readonly [string, string];
@@ -38,6 +41,7 @@ export class Layout {
   constructor(readonly folder: string) {
     this.database = `${folder}/queue.db`;
     this.salvaged = `${folder}/salvaged.db`;
+    this.mark = `${folder}/damaged`;
     this.lock = `${folder}/daemon.lock`;
     this.journals = [`${folder}/journal-1`, `${folder}/journal-2`];
     this.bodies = `${folder}/bodies`;

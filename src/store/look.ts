@@ -151,6 +151,11 @@ export class Looks {
     return row;
   }
 
+  /** Whether all of it can be read, and says the same everywhere. As slow as it is large. */
+  isSound(): boolean {
+    return this.#database.prepare("PRAGMA integrity_check(1)").get()?.integrity_check === "ok";
+  }
+
   /** Of the last message, of the last that has its names, of the last batch of the journal. */
   numbers(): { last: number; named: number; journaled: number } {
     const { last_number, named, journaled } = this.#sums();

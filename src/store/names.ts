@@ -12,6 +12,8 @@ import type { Rest } from "../ports/thread.ts";
 import type { Layout } from "./layout.ts";
 import { PLACE } from "./rows.ts";
 
+/** Read at once, with their octets. */
+const MOST_ROWS = 16;
 /** Many messages are for the same few recipients. */
 const DIGESTS = 1000;
 
@@ -61,7 +63,7 @@ export class Names {
     // They are looked at anew: one may have been taken away, or something put in its place.
     this.#days.clear();
     try {
-      for (const row of this.#next.iterate(after, most)) {
+      for (const row of this.#rows(after, most)) {
         const number = Number(row.number);
         if (!this.#writeOne(row)) damaged.push(number);
         until = number;
@@ -74,6 +76,17 @@ export class Names {
       return { until, reached, messages, damaged, replaced, problem };
     }
     return { until, reached, messages, damaged, replaced };
+  }
+
+  *#rows(after: number, most: number): Generator<Row> {
+    for (let left = most; left > 0;) {
+      const wanted = Math.min(left, MOST_ROWS);
+      const rows = this.#next.all(after, wanted);
+      yield* rows;
+      if (rows.length < wanted) return;
+      after = Number(rows.at(-1)!.number);
+      left -= wanted;
+    }
   }
 
   #writeOne({ id, received_at, size, checksum, place, body, addresses: all }: Row): boolean {

@@ -120,9 +120,7 @@ export class SqliteStore implements Store {
     const { folder, viewed, clock } = parts;
     const monotonic = clock.monotonic();
     const opened = await writer.ask({ kind: "open", folder, viewed, wall: clock.now() });
-    if (opened.kind === "opened") {
-      return new SqliteStore(parts, writer, opened, monotonic);
-    }
+    if (opened.kind === "opened") return new SqliteStore(parts, writer, opened, monotonic);
     writer.end();
     throw new SpoolError(opened.kind === "unusable" ? opened.why : `spool: ${opened.kind}`);
   }
@@ -286,6 +284,8 @@ export class SqliteStore implements Store {
       const answer = await this.#writer.ask({ kind: "poll" }).catch((error) => error);
       if (this.#closed) return;
       if (answer instanceof ThreadEndedError) return this.#broken(answer);
+      // Where it fails the next command finds the damage again.
+      if (answer.kind === "polled" && answer.damaged) await this.#salvage().catch(() => {});
       if (answer.kind === "polled" && answer.changed) this.#news?.();
       await this.#keeping.tend();
       if (this.#closed) return;

@@ -52,7 +52,7 @@ export class Writer {
         this.#salvage();
         return { kind: "salvaged", notices: this.#takeNotices() };
       case "poll":
-        return { kind: "polled", changed: this.#poll() };
+        return { kind: "polled", changed: this.#poll(), damaged: this.#isDamaged() };
       case "close":
         this.#backlog.close();
         this.#engine?.close();
@@ -136,8 +136,26 @@ export class Writer {
       this.#salvage();
       this.#engine = open();
     }
+    if (this.#isDamaged()) {
+      this.#engine.close();
+      this.#salvage();
+      this.#engine = open();
+    }
     this.#heard = 0;
     return this.#engine;
+  }
+
+  /** Where no command has met any, it is not looked for. */
+  #isDamaged(): boolean {
+    const { files, databases } = this.#disk;
+    if (this.#engine === undefined || files.look(this.#layout.mark) === undefined) return false;
+    try {
+      // Once for each mark: where the damage cannot be set aside, mail must not wait again.
+      files.remove(this.#layout.mark);
+      return !this.#engine.looks.isSound();
+    } catch (error) {
+      return databases.failure(error) === "corrupt";
+    }
   }
 
   #write(question: WriterQuestion & { kind: "write" }): WriterAnswer {

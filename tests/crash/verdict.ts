@@ -146,7 +146,7 @@ function judgeNames(
   const problems: string[] = [];
   const wanted = new Set<string>();
   const addresses = database.prepare("SELECT address FROM recipient WHERE message = ?");
-  for (const row of database.prepare("SELECT number, id, received_at FROM message").iterate()) {
+  for (const row of database.prepare("SELECT number, id, received_at FROM message").all()) {
     const id = String(row.id);
     const names = layout.names({
       id,

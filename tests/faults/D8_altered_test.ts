@@ -11,10 +11,18 @@ import type { Store } from "../../src/ports/store.ts";
 import { Reader } from "../../src/store/reader.ts";
 import type { StoreParts } from "../../src/store/sqlite.ts";
 import { Writer } from "../../src/store/writer.ts";
+import {
+  type Damage,
+  garbage,
+  garbagePage,
+  inDatabase,
+  leafOf,
+  overwrite,
+  PAGE,
+} from "../fakes/damage.ts";
 import { delivered, settleAll } from "../fakes/outcomes.ts";
 import { entryOf, TestStore, textOf } from "../fakes/store.ts";
 
-const PAGE = 4096;
 const EVERYTHING = { free: 1000, perDestination: 1000, busy: [], lease: 9e9 };
 
 /** What is in the store, whatever was asked in vain before. */
@@ -34,28 +42,11 @@ async function outcomeOf({ store }: TestStore): Promise<Outcome> {
   return { states, accepted, claimed: claims.length };
 }
 
-type Damage = (folder: string) => void;
-
 const change = (sql: string): Damage => (folder) => {
   const database = new DatabaseSync(`${folder}/queue.db`);
   database.exec(sql);
   database.close();
 };
-
-const overwrite = (name: string, at: number, octets: Uint8Array): Damage => (folder) => {
-  using file = Deno.openSync(`${folder}/${name}`, { write: true });
-  file.seekSync(at, Deno.SeekMode.Start);
-  file.writeSync(octets);
-};
-
-/** Octets that nobody wrote, the same each time. */
-function garbage(octets: number, seed: number): Uint8Array {
-  let state = seed * 2654435761 + 1;
-  return Uint8Array.from({ length: octets }, () => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 | 0;
-    return state >>> 16;
-  });
-}
 
 const BAD = "bad00000000000000000";
 const ALTERED: Record<string, Damage> = {
@@ -204,7 +195,6 @@ function salvagesOf({ logged }: TestStore) {
   return told.map(({ fields }) => fields);
 }
 
-const inDatabase = (at: number, octets: Uint8Array) => overwrite("queue.db", at, octets);
 const cut = (to: number): Damage => (folder) => Deno.truncateSync(`${folder}/queue.db`, to);
 
 Deno.test("D8 each page of the database in turn is garbage: only what was on it is lost", async () => {
@@ -215,8 +205,7 @@ Deno.test("D8 each page of the database in turn is garbage: only what was on it 
     assert.ok(all.states.size > 100 && pages.length > 50);
     for (const { pageno, name, pagetype, ncell } of pages) {
       const page = Number(pageno);
-      const damage = inDatabase((page - 1) * PAGE, garbage(PAGE, page));
-      const { found, told } = await afterDamage(folder, damage);
+      const { found, told } = await afterDamage(folder, garbagePage(page));
       const { states, accepted } = page === 1 ? withoutReturned(found, all) : found;
       const lost = [...all.states].filter(([id, state]) => states.get(id) !== state).length;
       for (const id of states.keys()) assert.ok(all.states.has(id), `${id} was removed before`);
@@ -290,13 +279,9 @@ const MEETING = {
 for (const [table, ask] of Object.entries(MEETING)) {
   Deno.test(`D8 damage to ${table} is met while running: salvaged without a restart`, async () => {
     await withSpool(async (folder) => {
-      const find = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY 1 DESC";
-      const database = new DatabaseSync(`${folder}/queue.db`);
-      const { pageno } = database.prepare(find).get(table)!;
-      database.close();
       const test = await TestStore.open({ folder });
       try {
-        inDatabase((Number(pageno) - 1) * PAGE, garbage(PAGE, 4))(folder);
+        garbagePage(leafOf(folder, table))(folder);
         await ask(test.store).catch(() => {});
         const { size } = (await outcomeOf(test)).states;
         assert.ok(size > 50);

@@ -1,0 +1,30 @@
+/** D8: damage that only whoever writes the names comes upon. */
+
+import assert from "node:assert/strict";
+import { disk } from "../../src/deno/files.ts";
+import { Layout } from "../../src/store/layout.ts";
+import { garbagePage, leafOf } from "../fakes/damage.ts";
+import { entryOf, TestStore } from "../fakes/store.ts";
+
+const MESSAGES = 200;
+const receivedAt = Date.UTC(2026, 10, 20);
+
+Deno.test("D8 a page of messages is garbage: all that is left have their names", async () => {
+  await using test = await TestStore.open();
+  for (let i = 0; i < MESSAGES; i++) {
+    await test.store.commit(entryOf({ receivedAt }, { state: "held" }));
+  }
+  await test.close();
+  garbagePage(leafOf(test.folder, "message", "middle"))(test.folder);
+  await test.reopen({ viewed: true });
+  while ((await test.store.stats()).lag > 0);
+  const told = test.logged.filter(({ event }) => event === "damaged store set aside");
+  assert.equal(told.length, 1);
+  const left = await test.store.list({ limit: MESSAGES });
+  assert.ok(left.length > MESSAGES / 2 && left.length < MESSAGES);
+  const names = disk.files.names(new Layout(test.folder).day(receivedAt));
+  assert.deepEqual(
+    names.map((name) => name.split("_")[0]).toSorted(),
+    left.map(({ id }) => id).toSorted(),
+  );
+});
