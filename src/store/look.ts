@@ -1,9 +1,16 @@
 /** Reads what is in the store, for people and for those who show it to them. Changes nothing. */
 
 import type { Database, Row } from "../ports/database.ts";
-import type { Filter, MessageRow, RecipientRow, ShownMessage, Tally } from "../ports/store.ts";
+import type {
+  Filter,
+  MessageRow,
+  RecipientRow,
+  RecipientState,
+  ShownMessage,
+  Tally,
+} from "../ports/store.ts";
 import { ORIGINS } from "./commit.ts";
-import { numberOf, PLACE, senderOf, stateOf } from "./rows.ts";
+import { numberOf, PLACE, senderOf, stateOf, STATES } from "./rows.ts";
 
 const COLUMNS =
   "number, id, origin, received_at, client, sender, wishes, subject, size, checksum, place";
@@ -35,6 +42,8 @@ export class Looks {
   readonly #oldest;
   readonly #entered;
   readonly #file;
+  readonly #counted;
+  readonly #alone;
 
   constructor(database: Database) {
     this.#database = database;
@@ -53,6 +62,11 @@ export class Looks {
       "SELECT min(message) AS message FROM recipient INDEXED BY recipient_due WHERE state = 0",
     );
     this.#entered = prepare("SELECT entered_at FROM message WHERE number = ?");
+    this.#counted = prepare("SELECT state, count(*) AS recipients FROM recipient GROUP BY state");
+    this.#alone = prepare(
+      "SELECT count(*) AS recipients FROM recipient " +
+        "WHERE state IN (0, 1) AND message NOT IN (SELECT number FROM message)",
+    );
     this.#file = prepare(`SELECT 1 FROM message WHERE id = ? AND place = ${PLACE.file}`);
   }
 
@@ -132,6 +146,14 @@ export class Looks {
       ...tally
     } = this.#sums();
     return tally as unknown as Tally;
+  }
+
+  /** Recipients by what their rows say; and those in the queue whose message is not there. */
+  counted(): { states: Readonly<Record<RecipientState, number>>; alone: number } {
+    const states = Object.fromEntries(STATES.map((state) => [state, 0]));
+    for (const row of this.#counted.all()) states[stateOf(row)] = Number(row.recipients);
+    const alone = Number(this.#alone.get()!.recipients);
+    return { states: states as Record<RecipientState, number>, alone };
   }
 
   /** In the store's time: when the oldest came that is queued, and when the next is due. */

@@ -183,3 +183,25 @@ found        4
   assert.deepEqual([code, JSON.parse(stdout).holds], [1, false]);
   assert.match(stderr, /the sum does not hold: 0 failed, 1 of them/);
 });
+
+const GONE = [
+  ["DELETE FROM recipient WHERE message = 2", "1 are said to be queued, 0 are there"],
+  ["DELETE FROM recipient WHERE message = 3", "1 are said to be held, 0 are there"],
+  ["DELETE FROM message WHERE number = 3", "of 1 in the queue there is no message"],
+  ["UPDATE recipient SET state = 3 WHERE message = 3", "1 are said to be held, 0 are there"],
+  ["UPDATE recipient SET state = 3 WHERE message = 1", "0 are said to be delivered, 1 are there"],
+] as const;
+for (const [loss, problem] of GONE) {
+  Deno.test(`B13 what the accounting says must be there: ${loss}`, async () => {
+    await using spool = await TestSpool.open();
+    await commit(spool, { a: ["x@one.example"], b: ["x@one.example"], c: ["x@one.example"] });
+    await spool.run("queue", "hold", "c");
+    await spool.run("queue", "drop", "a");
+    await spool.close();
+    assert.equal((await spool.run("queue", "count")).code, 0);
+    spool.sql(loss);
+    const { code, stderr } = await spool.run("queue", "count");
+    assert.equal(code, 1);
+    assert.equal(stderr, `dinopost queue count: the sum does not hold: ${problem}\n`);
+  });
+}

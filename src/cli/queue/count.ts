@@ -1,8 +1,12 @@
-/** `dinopost queue count`: what came, counted in recipients, and where it is; it must add up. */
+/**
+ * `dinopost queue count`: what came, counted in recipients, and where it is. It must add up, and
+ * be there.
+ */
 
 import { write } from "../../deno/report.ts";
 import type { Tally } from "../../ports/store.ts";
-import { STATES } from "../../store/rows.ts";
+import type { Looks } from "../../store/look.ts";
+import { isQueued, STATES } from "../../store/rows.ts";
 import { action, CommandError } from "../command.ts";
 import { jsonLine } from "../json.ts";
 import { dev, json } from "../options.ts";
@@ -11,12 +15,15 @@ import * as status from "../status.ts";
 
 export const queueCount = action({
   name: "count",
-  summary: "counts the recipients that came and where they are; ends with 1 if it does not add up",
+  summary: "counts the recipients that came and where they are; ends with 1 if that is not so",
   options: { json, dev },
   run({ json, dev }) {
-    return withSpool(dev, async ({ looks }) => {
+    return withSpool(dev, async ({ database, looks }) => {
+      // Mail comes and goes meanwhile.
+      database.exec("BEGIN");
       const tally = looks.tally();
-      const problem = imbalance(tally);
+      const problem = imbalance(tally) ?? difference(tally, looks.counted());
+      database.exec("ROLLBACK");
       const lines = table(tally).map((line) => line + "\n").join("");
       await write(json ? jsonLine({ ...tally, holds: problem === undefined }) : lines);
       if (problem !== undefined) throw new CommandError(`the sum does not hold: ${problem}`);
@@ -34,6 +41,19 @@ function imbalance(tally: Tally): string | undefined {
   if (came(tally) !== found(tally)) return `${came(tally)} came, ${found(tally)} are somewhere`;
   if (failed === bounced + unbounced) return undefined;
   return `${failed} failed, ${bounced + unbounced} of them are bounced or not to be`;
+}
+
+/** Of what is in the queue every row is there; of all else as many as were not removed in time. */
+function difference(
+  tally: Tally,
+  { states, alone }: ReturnType<Looks["counted"]>,
+): string | undefined {
+  for (const state of STATES) {
+    const isQueue = isQueued(state);
+    if (isQueue ? states[state] === tally[state] : states[state] <= tally[state]) continue;
+    return `${tally[state]} are said to be ${state}, ${states[state]} are there`;
+  }
+  return alone === 0 ? undefined : `of ${alone} in the queue there is no message`;
 }
 
 function table(tally: Tally): string[] {
