@@ -248,7 +248,7 @@ export class Engine {
         this.#released.push(...this.#settlements.named(operation.until));
         return { value: undefined };
       case "sweep":
-        return { value: this.#sweeps.sweep(operation.before, operation.from) };
+        return { value: this.#sweeps.sweep(operation.before, operation.from, times) };
     }
   }
 

@@ -31,6 +31,7 @@ export type WriterQuestion =
 export type Notice =
   /** By the process before, it may be, which told nobody how much. */
   | { readonly about: "salvaged"; readonly salvaged: Salvaged | Pick<Salvaged, "path"> }
+  | { readonly about: "missing" }
   | { readonly about: "opened anew" }
   /** Of the journal, after a kill: some of it is lost, and the file is set aside. */
   | { readonly about: "journal damaged"; readonly path: string }

@@ -70,6 +70,9 @@ export class Rescue {
     const damaged = this.#number("SELECT count(*) FROM damaged JOIN message ON message = number");
     const kept = this.#number("SELECT count(*) FROM message");
     this.#to.exec("COMMIT; DROP TABLE damaged");
+    if (this.#tally === undefined) {
+      return { kept, damaged, lost: "unknown", lostRecipients: "unknown" };
+    }
     return { kept, damaged, lost, lostRecipients };
   }
 

@@ -20,10 +20,10 @@ export interface Salvaged {
   readonly kept: number;
   /** Of them, those whose octets are damaged. */
   readonly damaged: number;
-  /** Messages of which too little could be read. */
-  readonly lost: number;
-  /** Recipients of which nothing was left, as far as their number was. */
-  readonly lostRecipients: number;
+  /** Messages of which too little could be read; unknown where the sums are lost as well. */
+  readonly lost: number | "unknown";
+  /** Recipients of which nothing was left. */
+  readonly lostRecipients: number | "unknown";
   /** Where the damaged database is. */
   readonly path: string;
 }
@@ -72,15 +72,23 @@ export function finishSalvage(layout: Layout, { files }: Disk): string | undefin
  * Damage of which the engine would say nothing: it takes a log as far as it is right, and an
  * empty file for a database in which nothing was ever kept.
  */
-export function isCut({ database, bodies, folder }: Layout, { files }: Disk): boolean {
-  const log = `${database}-wal`;
+export function isCut(layout: Layout, disk: Disk): boolean {
+  const { files } = disk;
+  const log = `${layout.database}-wal`;
   if (readLog(log, files).isDamaged) return true;
-  const found = files.look(database);
+  const found = files.look(layout.database);
   if (found !== undefined && found.size > 0) return false;
   if ((files.look(log)?.size ?? 0) > 0) return true;
+  return found !== undefined && hasHadMail(layout, disk);
+}
+
+/** There is nothing to salvage, and there was. */
+export const isMissing = (layout: Layout, disk: Disk): boolean =>
+  disk.files.look(layout.database) === undefined && hasHadMail(layout, disk);
+
+function hasHadMail({ bodies, folder }: Layout, { files }: Disk): boolean {
   const isDay = (name: string) => /^\d{4}-\d\d-\d\d$/.test(name);
-  return found !== undefined &&
-    (files.names(bodies).length > 0 || files.names(folder).some(isDay));
+  return files.names(bodies).length > 0 || files.names(folder).some(isDay);
 }
 
 function removeDatabase(path: string, { files }: Disk): void {

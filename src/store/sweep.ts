@@ -2,16 +2,20 @@
  * Removes messages that have left the queue and are old enough: names first, rows last, so
  * that whatever fails is found again the next time.
  *
- * Promises: a message with a recipient in the queue is never removed.
+ * Promises: a message with a recipient in the queue is never removed. Names of mail that the store
+ * has lost are removed when their day is as old.
  */
 
 import type { Database } from "../ports/database.ts";
 import type { Disk } from "../ports/files.ts";
 import type { Swept } from "../ports/store.ts";
 import type { Layout } from "./layout.ts";
+import type { Times } from "./look.ts";
 
 /** As many at once, so that mail comes in between. */
 const MOST = 200;
+const DAY = 86_400_000;
+const NAME = /^([0-9a-z]+)_[0-9a-f]{16}\.eml$/;
 
 export interface SweptPart extends Swept {
   /** Behind this message it goes on; none: that was all. */
@@ -24,6 +28,9 @@ export class Sweeps {
   readonly #old;
   readonly #addresses;
   readonly #remove;
+  readonly #hasMessage;
+  /** Still to be removed in this sweep. */
+  #lost: Iterator<string> | undefined;
 
   constructor(database: Database, layout: Layout, disk: Disk) {
     this.#layout = layout;
@@ -33,6 +40,7 @@ export class Sweeps {
         "AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = number AND state IN (0, 1)) " +
         `ORDER BY number LIMIT ${MOST}`,
     );
+    this.#hasMessage = database.prepare("SELECT 1 FROM message WHERE id = ?");
     this.#addresses = database.prepare("SELECT address FROM recipient WHERE message = ?");
     this.#remove = ["attempt", "recipient", "message"].map((table) =>
       database.prepare(
@@ -41,9 +49,13 @@ export class Sweeps {
     );
   }
 
-  sweep(before: number, from: number): SweptPart {
-    const rows = this.#old.all(from, before);
+  /** What came before this time, by the store's clock. */
+  sweep(before: number, from: number, { time, wall }: Times): SweptPart {
     const problems: string[] = [];
+    if (from === 0 && !this.#removeLost(wall - (time - before), problems)) {
+      return { messages: 0, problems, next: 0 };
+    }
+    const rows = this.#old.all(from, before);
     const days = new Set<string>();
     let messages = 0;
     for (const { number, id, received_at } of rows) {
@@ -53,15 +65,13 @@ export class Sweeps {
         { id: String(id), receivedAt, addresses },
         this.#disk.digest,
       );
-      try {
+      const isRemoved = attempt(`remove names of ${id}`, problems, () => {
         // A link in the place of the folder is not followed: what it leads to is not ours.
         const isThere = this.#disk.files.look(this.#layout.day(receivedAt))?.kind === "folder";
         if (isThere) { for (const name of names) this.#disk.files.remove(name); }
         this.#disk.files.remove(this.#layout.body(String(id)));
-      } catch (error) {
-        problems.push(`remove names of ${id}: ${error instanceof Error ? error.message : error}`);
-        continue;
-      }
+      });
+      if (!isRemoved) continue;
       for (const statement of this.#remove) statement.run(number);
       days.add(this.#layout.day(receivedAt));
       messages++;
@@ -71,6 +81,37 @@ export class Sweeps {
     return { messages, problems, next };
   }
 
+  /** Some of the names that no message of the store has; whether that was all. */
+  #removeLost(before: number, problems: string[]): boolean {
+    let isAll = true;
+    attempt("remove names of lost mail", problems, () => {
+      this.#lost ??= this.#lostNames(before);
+      for (let left = MOST; left > 0; left--) {
+        const { done, value } = this.#lost.next();
+        if (done) return;
+        this.#disk.files.remove(value);
+      }
+      isAll = false;
+    });
+    if (isAll) this.#lost = undefined;
+    return isAll;
+  }
+
+  *#lostNames(before: number): Generator<string> {
+    const { files } = this.#disk;
+    for (const name of files.names(this.#layout.folder)) {
+      const day = `${this.#layout.folder}/${name}`;
+      const end = Date.parse(name) + DAY;
+      if (this.#layout.day(end - DAY) !== day || end > before) continue;
+      if (files.look(day)?.kind !== "folder") continue;
+      for (const file of files.names(day)) {
+        const id = NAME.exec(file)?.[1];
+        if (id !== undefined && this.#hasMessage.get(id) === undefined) yield `${day}/${file}`;
+      }
+      this.#removeIfEmpty(day);
+    }
+  }
+
   #removeIfEmpty(day: string): void {
     try {
       if (this.#disk.files.look(day)?.kind !== "folder") return;
@@ -78,5 +119,15 @@ export class Sweeps {
     } catch {
       // It is only an empty folder; it is tried again when the next message of that day goes.
     }
+  }
+}
+
+function attempt(what: string, problems: string[], act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch (error) {
+    problems.push(`${what}: ${error instanceof Error ? error.message : error}`);
+    return false;
   }
 }

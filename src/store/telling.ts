@@ -7,6 +7,8 @@ export function tell(notice: Notice, log: Log): void {
   switch (notice.about) {
     case "opened anew":
       return log("warning", "store opened anew after a failure of the disk");
+    case "missing":
+      return log("error", "store is missing and begun anew, mail that was in it is lost");
     case "salvaged":
       return log("error", "damaged store set aside", { ...notice.salvaged });
     case "journal damaged":

@@ -16,7 +16,7 @@ import { Engine, type Operation, type Result, WriteError } from "./engine.ts";
 import { Layout } from "./layout.ts";
 import { type Times, timeSince } from "./look.ts";
 import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts";
-import { finishSalvage, isCut, salvage } from "./salvage.ts";
+import { finishSalvage, isCut, isMissing, salvage } from "./salvage.ts";
 import { ensureJournals, lock, openDatabase, prepareFolder } from "./spool.ts";
 
 export class Writer {
@@ -128,6 +128,7 @@ export class Writer {
     };
     const path = finishSalvage(this.#layout, this.#disk);
     if (path !== undefined) this.#notices.push({ about: "salvaged", salvaged: { path } });
+    if (isMissing(this.#layout, this.#disk)) this.#notices.push({ about: "missing" });
     if (isCut(this.#layout, this.#disk)) this.#salvage();
     try {
       this.#engine = open();

@@ -116,6 +116,22 @@ export const store: readonly Mutant[] = [
     tests: ["tests/store/store_test.ts"],
   },
   {
+    row: "S24",
+    what: "names of mail that was lost stay for ever",
+    file: "src/store/sweep.ts",
+    find: "if (from === 0 && !this.#removeLost(",
+    put: "if (from < 0 && !this.#removeLost(",
+    tests: ["tests/store/sweep_test.ts"],
+  },
+  {
+    row: "S24",
+    what: "names of mail that is queued are removed with others of their day",
+    file: "src/store/sweep.ts",
+    find: " && this.#hasMessage.get(id) === undefined",
+    put: "",
+    tests: ["tests/store/sweep_test.ts"],
+  },
+  {
     row: "B14",
     what: "damage that a command has met is not looked for at the start",
     file: "src/store/writer.ts",

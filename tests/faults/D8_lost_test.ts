@@ -1,4 +1,4 @@
-/** D8: damage that only whoever writes the names comes upon. */
+/** D8: damage that only whoever writes the names comes upon; a store that is gone. */
 
 import assert from "node:assert/strict";
 import { disk } from "../../src/deno/files.ts";
@@ -27,4 +27,21 @@ Deno.test("D8 a page of messages is garbage: all that is left have their names",
     names.map((name) => name.split("_")[0]).toSorted(),
     left.map(({ id }) => id).toSorted(),
   );
+});
+
+Deno.test("D8 a store that is gone is told of, and begun anew", async () => {
+  await using test = await TestStore.open();
+  await test.store.commit(entryOf({ text: "x".repeat(300_000) }));
+  await test.store.commit(entryOf());
+  await test.close();
+  const told = () => test.logged.filter(({ event }) => event.startsWith("store is missing")).length;
+  assert.equal(told(), 0, "a new one was never there");
+  for (const name of ["queue.db", "queue.db-wal", "queue.db-shm"]) {
+    disk.files.remove(`${test.folder}/${name}`);
+  }
+  await test.reopen();
+  assert.equal(told(), 1);
+  await test.store.commit(entryOf());
+  await test.reopen();
+  assert.deepEqual([told(), (await test.store.list({ limit: 9 })).length], [1, 1]);
 });
