@@ -1,13 +1,15 @@
 /**
  * Takes a message into the store: writes its trace in front of it, adds what a submitting
- * client left out, and accepts it only when the store has it.
+ * client left out, be it the empty line before the text, and accepts it only when the store has
+ * it.
  *
  * On failure the client is told to come again: 452 where room may be made, else 451. A message
  * that goes in circles is refused for good.
  */
 
-import { examine, prepend } from "./mail/headers.ts";
+import { examine } from "./mail/headers.ts";
 import type { Handler } from "./mail/handler.ts";
+import { prepend, withHeaderEnded } from "./mail/insertion.ts";
 import type { Bounce, Reporter } from "./mail/bounce.ts";
 import type { Client, Envelope } from "./mail/envelope.ts";
 import { made, missing, MOST_HOPS, received } from "./mail/trace.ts";
@@ -51,17 +53,18 @@ export function intake(
       return replies.tooManyHops(MOST_HOPS);
     }
     const { hostname, hideClient, state, note, maxQueuedPerClient } = rules();
+    const whole = withHeaderEnded(envelope.content, examined.textAt);
     const added = missing(examined, envelope, hostname);
     let signature: string;
     try {
-      const signed = sign(prepend(envelope.content, added), envelope.sender.mailbox);
+      const signed = sign(prepend(whole, added), envelope.sender.mailbox);
       signature = typeof signed === "string" ? signed : await signed;
     } catch (error) {
       log("error", "message not signed", { id, error: String(error) });
       return replies.notSigned;
     }
     const header = received(envelope, { hostname, hideClient }) + signature + added;
-    const content = prepend(envelope.content, header);
+    const content = prepend(whole, header);
     const { subject, keys } = examined;
     try {
       await store.commit({

@@ -21,9 +21,14 @@ const unsigned: Sign = () => Promise.resolve("");
 
 const unheard = () => ({ log() {}, meter: new Meter() });
 
-async function taken(text: string, rules: Partial<IntakeRules> = {}, to = ["bob@example.net"]) {
+async function taken(
+  text: string,
+  rules: Partial<IntakeRules> = {},
+  to = ["bob@example.net"],
+  sign = unsigned,
+) {
   await using test = await TestStore.open();
-  const handler = intake(test.store, unheard(), () => ({ ...RULES, ...rules }), unsigned);
+  const handler = intake(test.store, unheard(), () => ({ ...RULES, ...rules }), sign);
   const receivedAt = Date.UTC(2026, 10, 20, 12);
   const reply = await handler(envelopeOf({ id: "01id", text, to, receivedAt }));
   const [row] = await test.store.list({ limit: 1 });
@@ -53,6 +58,35 @@ Deno.test("what a submitting client left out is added", async () => {
   const { text } = await taken("Subject: x\r\n\r\n");
   assert.match(text, /\r\nMessage-ID: <01id@relay\.example>\r\nDate: Fri, 20 Nov 2026 12:00:00/);
 });
+
+const ADDED = "Message-ID: <01id@relay.example>\r\nDate: Fri, 20 Nov 2026 12:00:00 +0000\r\n";
+const MAILBOX_LINE = "From alice Fri Nov 20 12:00:00 2026\r\n";
+
+for (
+  const [what, given, kept] of [
+    ["is no header", "Hello Bob\r\n\r\nyou?\r\n", `${ADDED}\r\nHello Bob\r\n\r\nyou?\r\n`],
+    ["begins with a blank", " Hello\r\n", `${ADDED}\r\n Hello\r\n`],
+    ["begins with an empty line", "\r\nHello\r\n", `${ADDED}\r\nHello\r\n`],
+    ["goes on in mid-header", "To: Bob\r\nHello\r\n", `${ADDED}To: Bob\r\n\r\nHello\r\n`],
+    ["lies behind a whole header", WHOLE, WHOLE],
+    [
+      "lies behind the line of an mbox",
+      MAILBOX_LINE + WHOLE,
+      `X-Mailbox-Line: ${MAILBOX_LINE}${WHOLE}`,
+    ],
+  ]
+) {
+  Deno.test(`P12 all of a client's text is the body, and signed as such, where it ${what}`, async () => {
+    let signed = "";
+    const { reply, text } = await taken(given, {}, ["bob@example.net"], ({ chunks }) => {
+      signed = chunks.map((chunk) => new TextDecoder().decode(chunk)).join("");
+      return "X-Signature: x\r\n";
+    });
+    assert.equal(reply.code, 250);
+    assert.equal(signed, kept);
+    assert.ok(text.endsWith(`+0000\r\nX-Signature: x\r\n${kept}`), text);
+  });
+}
 
 Deno.test("SMTP_HIDE_CLIENT leaves the client out of the trace; two recipients betray nobody", async () => {
   const hidden = await taken(WHOLE, { hideClient: true });

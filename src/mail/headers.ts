@@ -1,25 +1,28 @@
 /**
- * What the relay must know of a message's header, found in one pass over it; and what is put
- * in front of one.
+ * What the relay must know of a message's header, found in one pass over it.
  *
  * Promises: the same content gives the same result however its chunks are cut; time grows with
  * the header and no faster, and what is decoded of one field is bounded; texts hold no control
  * character.
  *
- * Nothing here fails: a line that is no field is passed over, and a coded word that cannot be
- * decoded is left as it stands.
+ * Nothing here fails: at a line that is no field the text begins, and a coded word that cannot
+ * be decoded is left as it stands.
  */
 
 import type { Content } from "../smtp/content.ts";
 import { MAX_HEADER_OCTETS } from "../smtp/content_reader.ts";
-import { asciiText, writeAscii } from "../smtp/octets.ts";
-import { joined, lineEnd } from "./parts.ts";
+import { asciiText } from "../smtp/octets.ts";
+import { isField, isWhite, joined, lineEnd } from "./parts.ts";
 
 export interface Examined {
   /** How many servers the message has passed (RFC 5321 §6.3). */
   readonly hops: number;
   readonly hasMessageId: boolean;
   readonly hasDate: boolean;
+  /** The first line is that of an mbox, before the header. */
+  readonly hasMailboxLine: boolean;
+  /** Where the text begins, if no empty line is before it. */
+  readonly textAt?: number;
   /** Decoded, for people. */
   readonly subject: string;
   /** What a search looks in, in lower case. */
@@ -35,7 +38,7 @@ const MOST_RAW = 16 * 1024;
 /** Each costs an exception, and a message may hold thousands: behind these, words stay coded. */
 const MOST_UNDECODABLE = 16;
 
-const TAB = 9, LF = 10, CR = 13, SPACE = 32, COLON = 58;
+const LF = 10, CR = 13, SPACE = 32, COLON = 58;
 
 type Name = "received" | "message-id" | "date" | "subject" | "from" | "to" | "cc";
 const NAMES: readonly Name[] = ["received", "message-id", "date", "subject", "from", "to", "cc"];
@@ -49,9 +52,15 @@ export function examine(content: Content): Examined {
   const patience = { left: MOST_UNDECODABLE };
   let hops = 0, hasDate = false, hasMessageId = false;
   let subject: string | undefined;
+  let textAt: number | undefined;
   let from = "", to = "", cc = "", id = "";
-  for (let at = 0; at < header.length;) {
+  const hasMailboxLine = beginsMailbox(header);
+  for (let at = hasMailboxLine ? lineEnd(header, 0) : 0; at < header.length;) {
     const name = nameAt(header, at);
+    if (name === undefined && !isField(header, at)) {
+      textAt = at;
+      break;
+    }
     const line = at;
     do at = lineEnd(header, at); while (isWhite(header[at]));
     if (name === undefined) continue;
@@ -74,7 +83,7 @@ export function examine(content: Content): Examined {
   for (const raw of [from, to, cc]) keys = lines(keys, readable(raw, MOST_KEYS, patience));
   const lastKey = cut(readable(id, MOST_ID, patience).toLowerCase(), MOST_ID);
   keys = lines(cut(keys.toLowerCase(), MOST_KEYS - lastKey.length - 1), lastKey);
-  return { hops, hasMessageId, hasDate, subject: shown, keys };
+  return { hops, hasMessageId, hasDate, hasMailboxLine, textAt, subject: shown, keys };
 }
 
 /** RFC 5322 §3.3, in UTC. */
@@ -90,16 +99,6 @@ export function mailDate(time: number): string {
 
 let lastSecond = NaN;
 let lastDate = "";
-
-const utf8Octets = new TextEncoder();
-
-/** Puts lines, each with its CRLF, in front. The octets behind them are shared, not copied. */
-export function prepend(content: Content, header: string): Content {
-  if (header === "") return content;
-  const plain = new Uint8Array(header.length);
-  const octets = writeAscii(header, plain) === undefined ? utf8Octets.encode(header) : plain;
-  return { chunks: [octets, ...content.chunks], size: octets.length + content.size };
-}
 
 /** The octets before the first empty line, in one piece. */
 export function headerOf({ chunks }: Content): Uint8Array {
@@ -130,7 +129,11 @@ function headerEnd(octets: Uint8Array): number {
   return -1;
 }
 
-const isWhite = (octet: number) => octet === SPACE || octet === TAB;
+/** RFC 4155: `From alice@example.com Mon Feb  5 10:00:00 2024`, and then the message. */
+function beginsMailbox(header: Uint8Array): boolean {
+  return header[4] === SPACE && asciiText(header, 0, 4) === "From" && !isField(header, 0) &&
+    isField(header, lineEnd(header, 0));
+}
 
 /** The name of the field that begins here, where it is one that matters. */
 function nameAt(octets: Uint8Array, at: number): Name | undefined {

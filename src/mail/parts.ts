@@ -9,7 +9,7 @@ const LONGEST_NAME = 64;
 const utf8 = new TextDecoder();
 
 const CR = 13, LF = 10, COLON = 58;
-const isWhite = (octet: number) => octet === 32 || octet === 9;
+export const isWhite = (octet: number) => octet === 32 || octet === 9;
 const isGap = (octet: number) => isWhite(octet) || octet === CR || octet === LF;
 
 export interface Parts {
@@ -68,8 +68,7 @@ function* fieldsOf(header: Uint8Array): Generator<Field, void> {
   for (let at = 0; at < header.length;) {
     const from = at;
     do at = lineEnd(header, at); while (isWhite(header[at]));
-    let end = from;
-    while (end < at && header[end] > 32 && header[end] < 127 && header[end] !== COLON) end++;
+    const end = nameEnd(header, from);
     // RFC 5322 §4.5: of old, white space could stand before the colon.
     let colon = end;
     while (colon < at && isGap(header[colon])) colon++;
@@ -77,6 +76,20 @@ function* fieldsOf(header: Uint8Array): Generator<Field, void> {
     const name = String.fromCharCode(...header.subarray(from, end)).toLowerCase();
     yield { name, octets: header.subarray(from, at), value: colon + 1 - from };
   }
+}
+
+/** Whether a field begins there (RFC 5322 §2.2), or of old (§4.5). */
+export function isField(octets: Uint8Array, at: number): boolean {
+  let colon = nameEnd(octets, at);
+  if (colon === at) return false;
+  while (isWhite(octets[colon])) colon++;
+  return octets[colon] === COLON;
+}
+
+/** Behind the printable ASCII that a name is made of. */
+function nameEnd(octets: Uint8Array, at: number): number {
+  while (octets[at] > 32 && octets[at] < 127 && octets[at] !== COLON) at++;
+  return at;
 }
 
 export const valueOf = ({ octets, value }: Field) => utf8.decode(octets.subarray(value));

@@ -1,6 +1,6 @@
 /**
  * What a relay writes in front of a message: the `Received` field that tells the way it came,
- * and the fields that a submitting client left out.
+ * and the fields that a submitting client left out, or only half wrote.
  *
  * Promises: whatever client and envelope hold, nothing of it ends a line, or becomes a field of
  * its own; no line has more than 998 characters (RFC 5322 §2.1.1), and 78 only where one word
@@ -64,14 +64,18 @@ function protocolOf({ esmtp, tls, user }: Client, utf8: boolean): string {
   return (utf8 ? "UTF8SMTP" : "ESMTP") + (tls ? "S" : "") + (user === undefined ? "" : "A");
 }
 
-/** RFC 6409 §8: a submission server adds what the client left out. */
+/**
+ * RFC 6409 §8: a submission server adds what the client left out. Of the line of an mbox, which
+ * would be no field behind ours, it makes one.
+ */
 export function missing(
-  { hasMessageId, hasDate }: Examined,
+  { hasMessageId, hasDate, hasMailboxLine }: Examined,
   { id, receivedAt }: Pick<Envelope, "id" | "receivedAt">,
   hostname: string,
 ): string {
   return (hasMessageId ? "" : folded("Message-ID:", [`<${id}@${hostname}>`])) +
-    (hasDate ? "" : folded("Date:", [mailDate(receivedAt)]));
+    (hasDate ? "" : folded("Date:", [mailDate(receivedAt)])) +
+    (hasMailboxLine ? "X-Mailbox-Line: " : "");
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { examine, mailDate, prepend } from "../../src/mail/headers.ts";
+import { examine, mailDate } from "../../src/mail/headers.ts";
 import type { Content } from "../../src/smtp/content.ts";
 
 const octetsOf = (text: string) => new TextEncoder().encode(text);
@@ -155,23 +155,59 @@ Deno.test("500 characters, each in a word and line of its own, are all shown", (
 });
 
 Deno.test("a message without a sound header is taken as it is", () => {
-  const nothing = { hops: 0, hasMessageId: false, hasDate: false, subject: "", keys: "" };
+  const nothing = {
+    hops: 0,
+    hasMessageId: false,
+    hasDate: false,
+    hasMailboxLine: false,
+    textAt: undefined,
+    subject: "",
+    keys: "",
+  };
   for (
     const message of [
       "",
       "\r\n",
       "\r\nSubject: body\r\n",
-      " Subject: folded from nowhere\r\n\r\n",
-      "no colon\r\n\x00\xff\r\n: no name\r\n::\r\nSubject\r\n\r\n",
       "__proto__: a\r\nconstructor: b\r\ntoString: c\r\n\r\n",
       "Subject: \r\n\r\n",
-      "\r",
-      "subject",
+      "!#$%&'*+-/=?^_`{|}~: a\r\nSubject \t :\r\n\r\n",
+      "X: a\r\n \r\n\tb\r\n c",
     ]
   ) assert.deepEqual(examine(content(binary(message))), nothing, JSON.stringify(message));
   assert.deepEqual(examine({ chunks: [], size: 0 }), nothing);
-  const broken = examine(content("garbage\r\nSubject: a\r\nmore garbage\r\nDate: b"));
-  assert.deepEqual(broken, { ...nothing, hasDate: true, subject: "a", keys: "a" });
+  for (
+    const text of [
+      " Subject: folded from nowhere\r\n\r\n",
+      "\tX\r\n",
+      "Hello Bob\r\n\r\nSubject: not this\r\n",
+      "Dear Bob: hello\r\nDate: tomorrow\r\n",
+      ": no name\r\n",
+      "\x00: a\r\n",
+      "\xff: a\r\n",
+      "Subject\r\n : a\r\n",
+      "\r",
+      "subject",
+      "From alice Mon Jan 1 00:00:00 2024\r\n",
+      "From Alice to Bob\r\nhello\r\n",
+      "From me\r\n\r\nSubject: a\r\n",
+    ]
+  ) {
+    assert.deepEqual(examine(content(binary(text))), { ...nothing, textAt: 0 }, text);
+    const header = "Subject: a\r\n folded\r\n";
+    const behind = { ...nothing, subject: "a folded", keys: "a folded", textAt: header.length };
+    if (!/^\s/.test(text)) assert.deepEqual(examine(content(binary(header + text))), behind, text);
+  }
+});
+
+Deno.test("the line of an mbox stands before a header, and is no field", () => {
+  const line = "From alice@example.com Mon Feb  5 10:00:00 2024\r\n";
+  const { hasMailboxLine, textAt, subject } = examine(content(line + "Subject: a\r\nand more\r\n"));
+  assert.deepEqual([hasMailboxLine, textAt, subject], [true, line.length + 12, "a"]);
+  for (const field of ["From: a@b\r\n", "From : a@b\r\n", "From \t: a@b\r\n"]) {
+    const { hasMailboxLine, textAt, keys } = examine(content(field + "X: y\r\n"));
+    assert.deepEqual([hasMailboxLine, textAt, keys], [false, undefined, "a@b"]);
+  }
 });
 
 const piece = fc.constantFrom(
@@ -284,15 +320,4 @@ Deno.test("dates are those of mail, in UTC", () => {
     assert.match(mailDate(time), form);
     assert.equal(Date.parse(mailDate(time)), time - time % 1000);
   }));
-});
-
-Deno.test("fields are put in front of a message without copying it", () => {
-  const message = cutAt(octetsOf("Subject: x\r\n\r\nbody\r\n"), [5, 9]);
-  const header = "X-Grüße: y\r\n";
-  const { chunks, size } = prepend(message, header);
-  assert.equal(new TextDecoder().decode(chunks[0]), header);
-  assert.equal(chunks.length, message.chunks.length + 1);
-  for (const [i, chunk] of message.chunks.entries()) assert.equal(chunks[i + 1], chunk);
-  assert.equal(size, chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  assert.equal(prepend(message, ""), message);
 });

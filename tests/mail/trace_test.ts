@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { examine, prepend } from "../../src/mail/headers.ts";
+import { examine } from "../../src/mail/headers.ts";
+import { prepend } from "../../src/mail/insertion.ts";
 import { missing, received } from "../../src/mail/trace.ts";
 import { format, parseMailbox } from "../../src/smtp/address.ts";
 
@@ -171,4 +172,13 @@ Deno.test("a message gets the Date and Message-ID that it lacks, and keeps those
     const { hasDate, hasMessageId } = examine(prepend(message, fields));
     assert.ok(hasDate && hasMessageId);
   }
+});
+
+Deno.test("the line of an mbox becomes a field behind those that were added", () => {
+  const message = "From a Mon Jan  1\r\nDate: own\r\nMessage-ID: <own>\r\n\r\n";
+  const octets = new TextEncoder().encode(message);
+  const content = { chunks: [octets], size: octets.length };
+  const fields = missing(examine(content), envelope, "mail.example.com");
+  assert.equal(fields, "X-Mailbox-Line: ");
+  assert.equal(examine(prepend(content, fields)).hasMailboxLine, false);
 });

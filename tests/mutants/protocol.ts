@@ -140,6 +140,14 @@ export const protocol: readonly Mutant[] = [
     tests: ["tests/smtp/dialogs_test.ts"],
   },
   {
+    row: "P12",
+    what: "text without a header stands among the fields",
+    file: "src/intake.ts",
+    find: "withHeaderEnded(envelope.content, examined.textAt)",
+    put: "withHeaderEnded(envelope.content, undefined)",
+    tests: ["tests/intake_test.ts"],
+  },
+  {
     row: "R3",
     what: "fruitless recipients have no end",
     file: "src/smtp/mailing.ts",
