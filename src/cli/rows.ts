@@ -1,9 +1,10 @@
 /** Messages as lines of a table, for people. Pure. */
 
 import type { MessageRow, RecipientRow } from "../ports/store.ts";
-import { counted, cut, plain, size, span } from "./words.ts";
+import { cut, padded, width } from "./columns.ts";
+import { counted, plain, size, span } from "./words.ts";
 
-const ID = 20, AGE = 5, SIZE = 11;
+const ID = 20, AGE = 5, SIZE = 11, ADDRESS = 30;
 
 export const HEADING = `${"ID".padEnd(ID)}  ${"AGE".padStart(AGE)}  ${"SIZE".padStart(SIZE)}  FROM`;
 
@@ -20,18 +21,23 @@ export function messageLines(message: MessageRow, { now, columns, ...shown }: Sh
   const { id, receivedAt, sender, subject, recipients } = message;
   const wanted = recipients.filter(shown.wanted);
   const others = recipients.length - wanted.length;
-  return [
+  const lines = [
     `${id.padEnd(ID)}  ${span(now - receivedAt).padStart(AGE)}  ` +
     `${size(message.size).padStart(SIZE)}  ${path(sender)}`,
-    ...(shown.subject ? [cut(`  subject: ${plain(subject)}`, columns)] : []),
+    ...(shown.subject ? [`  subject: ${plain(subject)}`] : []),
     ...wanted.flatMap((recipient) => [
-      `  ${plain(recipient.address).padEnd(30)}  ${standing(recipient, now)}`,
-      ...(recipient.lastError === undefined
-        ? []
-        : [cut(`    ${plain(recipient.lastError)}`, columns)]),
+      recipientLine(plain(recipient.address), standing(recipient, now), columns),
+      ...(recipient.lastError === undefined ? [] : [`    ${plain(recipient.lastError)}`]),
     ]),
     ...(others === 0 ? [] : [`  and ${counted(others, "other recipient")}`]),
   ];
+  return lines.map((line) => cut(line, columns));
+}
+
+/** What became of it is what was asked for: where there is no room for both, the address is cut. */
+function recipientLine(address: string, standing: string, columns = Infinity): string {
+  const room = Math.max(columns - width(`    ${standing}`), ADDRESS);
+  return `  ${padded(cut(address, room), ADDRESS)}  ${standing}`;
 }
 
 /** Nobody's address is `<>`, of bounces. */

@@ -1,23 +1,19 @@
 /** What is in the store, in words for people. Pure. */
 
 /**
- * Control characters, and such as turn the direction of text, become `\u001b`: addresses,
- * subjects and replies come from outside, and a terminal would obey them. In JSON they mean
- * the same as before.
+ * Control characters, such as turn the direction of text, and such as nobody sees, become
+ * `\u001b`: addresses, subjects and replies come from outside, a terminal would obey them, and
+ * one address would look like another. In JSON they mean the same as before.
  */
 export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/gu, (character) => {
-    return "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0");
-  });
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (character) => character.split("").map(escaped).join(""),
+  );
 }
 
-/** No longer than the terminal is wide, if it is one. */
-export function cut(line: string, columns: number | undefined): string {
-  if (columns === undefined || line.length <= columns) return line;
-  const characters = Array.from(line);
-  if (characters.length <= columns) return line;
-  return characters.slice(0, Math.max(columns - 1, 0)).join("") + "…";
-}
+/** Of a character beyond U+FFFF each half, as JSON has it. */
+const escaped = (unit: string) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
 
 export function counted(n: number, what: string): string {
   return `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -15,6 +15,8 @@ export class ReportError extends Error {
   override name = "ReportError";
 }
 
+const STANDARD_COLUMNS = 80;
+
 const encoder = new TextEncoder();
 
 /** Resolves when all of it is written. */
@@ -32,8 +34,9 @@ export async function write(output: string | Uint8Array): Promise<void> {
 export function columns(): number | undefined {
   if (!Deno.stdout.isTerminal()) return undefined;
   try {
-    return Deno.consoleSize().columns;
+    // A terminal that was never told its size has none.
+    return Deno.consoleSize().columns || STANDARD_COLUMNS;
   } catch {
-    return 80;
+    return STANDARD_COLUMNS;
   }
 }

@@ -11,10 +11,10 @@ import { TestSpool } from "./spool.ts";
 const ALL = { free: 1000, perDestination: 1000, busy: [], lease: 3_600_000 };
 const MINUTE = 60_000;
 
-/** Escape codes, line ends and turns of direction, from a remote server or a client. */
-const HOSTILE = "\x1b[2J\x07 \u009b31m \r\nx \u2028\u202eevil\u2066 \x7f";
+/** Escape codes, line ends, turns of direction and nothing, from a remote server or a client. */
+const HOSTILE = "\x1b[2J\x07 \u009b31m \r\nx \u2028\u202eevil\u2066 \x7f\u200b\u{e0041}";
 // deno-lint-ignore no-control-regex -- these must not come out
-const DANGEROUS = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+const DANGEROUS = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\p{Cf}]/u;
 
 /** Bob's is to be tried again, Carol's has arrived, another message is held. */
 async function fill({ store }: TestSpool): Promise<void> {
@@ -230,14 +230,15 @@ Deno.test("H7 what comes from outside cannot speak to the terminal", async () =>
   }
 });
 
-testWith("script", "B13 on a terminal errors are cut to its width, but not as JSON", async () => {
+testWith("script", "B13 on a terminal lines are cut to its width, but not as JSON", async () => {
   await using spool = await TestSpool.open();
   const reply = "451 4.3.0 " + "later ".repeat(50);
   await spool.store.commit(entryOf());
   const [claim] = (await spool.store.claim(ALL)).claims;
   await settleAll(spool.store, claim, { ...deferred, reply });
+  let terminal = "cols 60";
   const onTerminal = async (...args: string[]) => {
-    const command = `stty cols 60; exec ${dinopost(...args).join(" ")}`;
+    const command = `stty ${terminal}; exec ${dinopost(...args).join(" ")}`;
     const { stdout } = await spool.shell(`script -qec "${command}" /dev/null`);
     return stdout.split("\r\n");
   };
@@ -246,6 +247,10 @@ testWith("script", "B13 on a terminal errors are cut to its width, but not as JS
   assert.equal(shown.length, 60);
   const json = (await onTerminal("queue", "list", "--json")).find((line) => line.includes("451"))!;
   assert.equal(JSON.parse(json).recipients[0].lastError, reply);
+  // One that does not know its width is not taken for one without any.
+  terminal = "cols 0";
+  const standard = (await onTerminal("queue", "list")).find((line) => line.includes("451"))!;
+  assert.equal(standard.length, 80);
 });
 
 Deno.test("B13 queue show tells everything of a message", async () => {
