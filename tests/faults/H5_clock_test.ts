@@ -179,3 +179,17 @@ Deno.test("H5 a daemon whose deadlines are a year away does not cut anybody off"
   client.close();
   assert.equal((await daemon.status).code, 0);
 });
+
+for (const [jump, by] of Object.entries(JUMPS)) {
+  Deno.test(`H5 ${jump}: deadlines go by a clock that no wall has`, () => {
+    const { now } = Date;
+    const [wall, before] = [systemClock.now(), systemClock.monotonic()];
+    try {
+      Date.now = () => now() + by;
+      assert.ok(Math.abs(systemClock.now() - wall) > HOUR);
+      assert.ok(Math.abs(systemClock.monotonic() - before) < HOUR);
+    } finally {
+      Date.now = now;
+    }
+  });
+}
