@@ -30,7 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   deno: ["audit", "logging", "meter", "ports"],
   notices: ["intake", "queue", "ports", "mail", "smtp"],
   signing: ["config", "intake", "turns", "ports", "mail", "smtp"],
-  health: ["inbound", "queue", "recent", "signing", "ports"],
+  health: ["inbound", "intake", "queue", "recent", "signing", "ports"],
   relay: [
     "audit",
     "config",

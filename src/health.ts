@@ -7,6 +7,7 @@
 
 import type { Certificates } from "./inbound/certificates.ts";
 import type { Server } from "./inbound/server.ts";
+import { wantOfRoom } from "./intake.ts";
 import type { Clock } from "./ports.ts";
 import type { Check } from "./ports/check.ts";
 import type { Store, StoreStats } from "./ports/store.ts";
@@ -70,9 +71,8 @@ export class Health {
     // The folder may be gone.
     const space = await this.#inTime(Promise.try(() => this.#parts.store.space()));
     if (typeof space === "string") return failing("space", space);
-    const least = this.#parts.minFree();
-    const detail = `${space.free} octets are free, SMTP_MIN_FREE is ${least}: mail is refused`;
-    return failing("space", space.free < least ? detail : undefined);
+    const want = wantOfRoom(space, this.#parts.minFree());
+    return failing("space", want && `${want}: mail is refused`);
   }
 
   #queue({ overdue }: StoreStats): Check {

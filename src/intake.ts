@@ -14,6 +14,7 @@ import type { Bounce, Reporter } from "./mail/bounce.ts";
 import type { Client, Envelope } from "./mail/envelope.ts";
 import { made, missing, MOST_HOPS, received } from "./mail/trace.ts";
 import type { Log, World } from "./ports.ts";
+import type { Space } from "./ports/files.ts";
 import { type Entry, QueueLimitError, type Store, StoreFullError } from "./ports/store.ts";
 import { format, type Mailbox } from "./smtp/address.ts";
 import type { Content } from "./smtp/content.ts";
@@ -123,6 +124,13 @@ function refusalFor(error: unknown, id: string, log: Log): Reply {
   return error instanceof StoreFullError ? replies.storeFull : replies.notStored;
 }
 
+/** What there is too little of on the disk for mail to come; none: there is room. */
+export function wantOfRoom({ free, files }: Space, minFree: number): string | undefined {
+  if (free < minFree) return `${free} octets are free, SMTP_MIN_FREE is ${minFree}`;
+  if (files === undefined || files >= LEAST_FILES) return undefined;
+  return `${files} more files can be made, ${LEAST_FILES} must be`;
+}
+
 /** Whether a message may come, asked before it does: what is known then need not be sent. */
 export function roomCheck(store: Store, log: Log, rules: () => IntakeRules) {
   let full = false;
@@ -132,11 +140,11 @@ export function roomCheck(store: Store, log: Log, rules: () => IntakeRules) {
     client: Client,
   ): Reply | undefined | Promise<Reply | undefined> => {
     const { minFree, maxQueuedPerClient } = rules();
-    const { free, files = Infinity } = store.space();
-    const isFull = free < minFree || files < LEAST_FILES;
+    const space = store.space();
+    const isFull = wantOfRoom(space, minFree) !== undefined;
     if (isFull !== full) {
       full = isFull;
-      const fields = { free, files: files === Infinity ? undefined : files, minFree };
+      const fields = { ...space, minFree };
       if (isFull) log("error", "no room on the disk: mail is refused", fields);
       else log("info", "room on the disk again: mail is taken", fields);
     }

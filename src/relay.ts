@@ -173,7 +173,7 @@ export class Relay {
       sessions: this.server.activeClients,
       deliveries: this.#dispatcher?.underway ?? 0,
       store: await this.#store.stats(),
-      free: this.#store.space().free,
+      space: this.#store.space(),
       certificateEnds: this.#certificates?.ends,
       memory: this.#world.memory(),
       startedAt: this.#startedAt,

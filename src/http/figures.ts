@@ -4,6 +4,7 @@
  */
 
 import { Counter, type Counters, Histogram, type Meter } from "../meter.ts";
+import type { Space } from "../ports/files.ts";
 import type { StoreStats } from "../ports/store.ts";
 
 /** How things are at this moment. */
@@ -11,8 +12,8 @@ export interface Figures {
   readonly sessions: number;
   readonly deliveries: number;
   readonly store: StoreStats;
-  /** Octets on the disk of the spool. */
-  readonly free: number;
+  /** On the disk of the spool. */
+  readonly space: Space;
   /** When the certificate ends, in milliseconds since 1970; absent: there is none. */
   readonly certificateEnds?: number;
   /** Octets that the process has in memory. */
@@ -58,7 +59,7 @@ function variableOf({ name, type, values }: Family): unknown {
 }
 
 function gauges(
-  { sessions, deliveries, store, free, certificateEnds, memory, startedAt }: Figures,
+  { sessions, deliveries, store, space, certificateEnds, memory, startedAt }: Figures,
 ): Family[] {
   const found = [
     gauge("smtp_sessions_active", "Clients that are connected", sessions),
@@ -74,12 +75,16 @@ function gauges(
       store.overdue / 1000,
     ),
     gauge("smtp_deliveries_active", "Transactions with other servers", deliveries),
-    gauge("smtp_spool_free_bytes", "Free on the disk of the spool", free),
+    gauge("smtp_spool_free_bytes", "Free on the disk of the spool", space.free),
     gauge("smtp_journal_lag", "Messages that the tables are still to take", store.untaken),
     gauge("smtp_spool_names_lag", "Messages whose names are still to be written", store.lag),
     gauge("process_resident_memory_bytes", "Octets in memory", memory),
     gauge("process_start_time_seconds", "When it began, since 1970", startedAt / 1000),
   ];
+  if (space.files !== undefined) {
+    const help = "Files that can still be made on the disk of the spool";
+    found.push(gauge("smtp_spool_free_files", help, space.files));
+  }
   if (certificateEnds !== undefined) {
     const name = "smtp_certificate_expiry_timestamp_seconds";
     found.push(gauge(name, "When the certificate ends, since 1970", certificateEnds / 1000));

@@ -29,7 +29,7 @@ export const FIGURES: Figures = {
     lag: 11,
     untaken: 12,
   },
-  free: 123_456_789,
+  space: { free: 123_456_789, files: 4_321 },
   memory: 98_765,
   startedAt: 1_700_000_000_123,
 };

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { Client } from "../fakes/client.ts";
 import { Daemon } from "../fakes/daemon.ts";
+import { ask, httpPortOf, WITH_HTTP } from "../fakes/http.ts";
 import { TestStore, textOf } from "../fakes/store.ts";
 import { testAsRoot } from "../fakes/tools.ts";
 
@@ -33,7 +34,7 @@ class SmallDisk implements AsyncDisposable {
 
   daemon(minFree: string): Promise<Daemon> {
     const settings = { SMTP_QUEUE_PATH: this.spool, SMTP_MIN_FREE: minFree, SMTP_DEBUG: "false" };
-    return Daemon.start({ settings: { ...settings, SMTP_SPOOL_FILES: "false" } });
+    return Daemon.start({ settings: { ...WITH_HTTP, ...settings, SMTP_SPOOL_FILES: "false" } });
   }
 
   /** The last reply to one message, which tells how far it came. */
@@ -137,6 +138,24 @@ async function taken(disk: SmallDisk, daemon: Daemon): Promise<void> {
   assert.fail("mail is not taken again");
 }
 
+interface Told {
+  readonly status: number;
+  /** Of the space. */
+  readonly state: string;
+  readonly detail?: string;
+  readonly files: number;
+}
+
+/** What is said over HTTP; it is looked at once a second. */
+async function toldBy(daemon: Daemon): Promise<Told> {
+  const port = httpPortOf(daemon);
+  const { status, body } = await ask(port, "/readyz");
+  const { checks } = JSON.parse(body) as { checks: { name: string; state: string }[] };
+  const space = checks.find(({ name }) => name === "space")!;
+  const { smtp_spool_free_files: files } = JSON.parse((await ask(port, "/metrics")).body);
+  return { ...space, status, files };
+}
+
 testAsRoot(
   "mount",
   "D4 less free than is wanted: 452 before the content, until there is",
@@ -184,8 +203,14 @@ testAsRoot("mount", "D4 no more files: 452 before the content, until there are",
   assert.match(reply, FULL);
   assert.equal(sent, false);
   await daemon.says(/error: no room on the disk: mail is refused .*files=0/);
+  const { status, state, detail, files } = await toldBy(daemon);
+  assert.deepEqual([status, state, files], [503, "failing", 0]);
+  assert.equal(detail, "0 more files can be made, 16 must be: mail is refused");
   disk.giveFilesBack();
   await taken(disk, daemon);
+  let told;
+  do told = await toldBy(daemon); while (told.state !== "ok" || told.files < 16);
+  assert.equal(told.status, 200);
   await end(daemon);
   await disk.check();
 });

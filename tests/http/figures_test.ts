@@ -34,6 +34,7 @@ Deno.test("how things are is told in the units that the names have", () => {
     smtp_spool_names_lag: 11,
     process_resident_memory_bytes: 98_765,
     process_start_time_seconds: 1_700_000_000.123,
+    smtp_spool_free_files: 4_321,
     smtp_certificate_expiry_timestamp_seconds: 1_800_000_000.5,
   });
 });
@@ -41,6 +42,12 @@ Deno.test("how things are is told in the units that the names have", () => {
 Deno.test("where there is no certificate nothing is said of its end", () => {
   const names = families(new Meter(), FIGURES).map(({ name }) => name);
   assert.ok(!names.includes("smtp_certificate_expiry_timestamp_seconds"));
+});
+
+Deno.test("where the file system does not count files nothing is said of them", () => {
+  const found = families(new Meter(), { ...FIGURES, space: { free: 1, files: undefined } });
+  const ofSpool = found.map(({ name }) => name).filter((name) => name.includes("free"));
+  assert.deepEqual(ofSpool, ["smtp_spool_free_bytes"]);
 });
 
 Deno.test("every family has a name of its own, a help, and values from the beginning", () => {

@@ -14,6 +14,7 @@ interface Ill {
   readonly stats?: Partial<StoreStats> | (() => Promise<StoreStats>);
   readonly probe?: () => Promise<void>;
   readonly free?: number;
+  readonly files?: number;
   readonly stillFor?: number;
   readonly certificate?: string;
   readonly dkim?: string;
@@ -41,9 +42,9 @@ class Patient {
       store: {
         probe,
         space() {
-          const { free = 1_000 } = ill();
+          const { free = 1_000, files } = ill();
           if (free < 0) throw new Error("the folder is gone");
-          return { free, files: undefined };
+          return { free, files };
         },
         stats() {
           const { stats } = ill();
@@ -115,6 +116,10 @@ const ILLS: Record<string, readonly [Ill, string]> = {
     { free: 999 },
     "space failing: 999 octets are free, SMTP_MIN_FREE is 1000: mail is refused",
   ],
+  "no room for more files": [
+    { files: 15 },
+    "space failing: 15 more files can be made, 16 must be: mail is refused",
+  ],
   "a queue that cannot be read": [
     { stats: () => Promise.reject(new Error("malformed")) },
     "queue failing: malformed",
@@ -150,7 +155,7 @@ const STILL: Record<string, Ill> = {
   "what is due was due only now": { stillFor: 60 * MINUTE, stats: { overdue: 15 * MINUTE } },
   "something moves": { stillFor: 15 * MINUTE, stats: { overdue: 60 * MINUTE } },
   "just all names may be behind": { stats: { lag: 80_000 } },
-  "just so much is free": { free: 1_000 },
+  "just so much is free": { free: 1_000, files: 16 },
 };
 
 for (const [what, ill] of Object.entries(STILL)) {

@@ -81,7 +81,7 @@ export const durability: readonly Mutant[] = [
     row: "D4",
     what: "nobody looks for room before a message comes",
     file: "src/intake.ts",
-    find: "const isFull = free < minFree || files < LEAST_FILES;",
+    find: "const isFull = wantOfRoom(space, minFree) !== undefined;",
     put: "const isFull = false;",
     tests: fault("D4_full"),
   },

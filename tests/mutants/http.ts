@@ -247,7 +247,7 @@ export const http: readonly Mutant[] = [
   health("a store that hangs is waited for", "Promise.race([work, promise])", "work"),
   health("a queue that rests stands", "Math.min(overdue, still)", "still"),
   health("a queue that is slow stands", "Math.min(overdue, still)", "overdue"),
-  health("no room is well", "free < least ? detail : undefined", "undefined"),
+  health("no room is well", "want && `${want}: mail is refused`", "undefined"),
   health("whoever asks often costs a write each time", "REMEMBERED = 1_000", "REMEMBERED = 0"),
   of("B23", "store/sqlite.ts", test("readyz"))(
     "whether the store can write is not tried",
