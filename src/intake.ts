@@ -13,9 +13,15 @@ import { prepend, withHeaderEnded } from "./mail/insertion.ts";
 import type { Bounce, Reporter } from "./mail/bounce.ts";
 import type { Client, Envelope } from "./mail/envelope.ts";
 import { made, missing, MOST_HOPS, received } from "./mail/trace.ts";
-import type { Log, World } from "./ports.ts";
+import type { Log, LogFields, World } from "./ports.ts";
 import type { Space } from "./ports/files.ts";
-import { type Entry, QueueLimitError, type Store, StoreFullError } from "./ports/store.ts";
+import {
+  type Entry,
+  QueueLimitError,
+  type Store,
+  StoreError,
+  StoreFullError,
+} from "./ports/store.ts";
 import { format, type Mailbox } from "./smtp/address.ts";
 import type { Content } from "./smtp/content.ts";
 import type { Reply } from "./smtp/reply.ts";
@@ -133,22 +139,37 @@ export function wantOfRoom({ free, files }: Space, minFree: number): string | un
 
 /** Whether a message may come, asked before it does: what is known then need not be sent. */
 export function roomCheck(store: Store, log: Log, rules: () => IntakeRules) {
-  let full = false;
+  let told: Reply | undefined;
+  const tell = (refusal: Reply | undefined, fields: LogFields) => {
+    if (refusal === told) return;
+    told = refusal;
+    if (refusal === undefined) log("info", "room on the disk again: mail is taken", fields);
+    else if (refusal === replies.storeFull) {
+      log("error", "no room on the disk: mail is refused", fields);
+    } else log("error", "room on the disk is not known: mail is refused", fields);
+  };
+  const refusalNow = (minFree: number): Reply | undefined => {
+    let space: Space;
+    try {
+      space = store.space();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      tell(replies.notStored, { error: error.message });
+      return replies.notStored;
+    }
+    const isFull = wantOfRoom(space, minFree) !== undefined;
+    const refusal = isFull ? replies.storeFull : undefined;
+    tell(refusal, { ...space, minFree });
+    return refusal;
+  };
   return (
     _sender: unknown,
     recipients: readonly unknown[],
     client: Client,
   ): Reply | undefined | Promise<Reply | undefined> => {
     const { minFree, maxQueuedPerClient } = rules();
-    const space = store.space();
-    const isFull = wantOfRoom(space, minFree) !== undefined;
-    if (isFull !== full) {
-      full = isFull;
-      const fields = { ...space, minFree };
-      if (isFull) log("error", "no room on the disk: mail is refused", fields);
-      else log("info", "room on the disk again: mail is taken", fields);
-    }
-    if (isFull) return replies.storeFull;
+    const refusal = refusalNow(minFree);
+    if (refusal !== undefined) return refusal;
     if (maxQueuedPerClient === undefined) return undefined;
     return store.queuedBy(client).then((queued) =>
       queued + recipients.length > maxQueuedPerClient ? replies.queueLimit : undefined

@@ -124,7 +124,12 @@ Deno.test("a store that refuses is told as such, and nothing is answered with 25
 Deno.test("D4 what there is no room for is refused before it is sent, and taken again after", async () => {
   const space = { free: 1_000, files: 1_000 as number | undefined };
   const logged: string[] = [];
-  const store = { space: () => space, queuedBy: () => Promise.resolve(2) } as unknown as Store;
+  let gone = false;
+  const look = () => {
+    if (gone) throw new StoreError("the folder is gone");
+    return space;
+  };
+  const store = { space: look, queuedBy: () => Promise.resolve(2) } as unknown as Store;
   let rules: IntakeRules = { ...RULES, minFree: 1_000 };
   const content = roomCheck(store, (_level, event) => logged.push(event), () => rules);
   await using server = new TestServer({ checks: { content } });
@@ -143,8 +148,15 @@ Deno.test("D4 what there is no room for is refused before it is sent, and taken 
   assert.match(await answer(), /^452 4\.3\.1 No space/);
   space.files = undefined;
   assert.match(await answer(), /^250 /);
+  gone = true;
+  assert.match(await answer(), /^451 4\.3\.0 Message not stored/);
+  assert.match(await answer(), /^451 4\.3\.0 Message not stored/);
+  gone = false;
+  assert.match(await answer(), /^250 /);
   assert.deepEqual(logged, [
     "no room on the disk: mail is refused",
+    "room on the disk again: mail is taken",
+    "room on the disk is not known: mail is refused",
     "room on the disk again: mail is taken",
   ]);
   rules = { ...rules, maxQueuedPerClient: 3 };

@@ -12,8 +12,8 @@ export interface Figures {
   readonly sessions: number;
   readonly deliveries: number;
   readonly store: StoreStats;
-  /** On the disk of the spool. */
-  readonly space: Space;
+  /** On the disk of the spool; absent: nobody can look at it. */
+  readonly space?: Space;
   /** When the certificate ends, in milliseconds since 1970; absent: there is none. */
   readonly certificateEnds?: number;
   /** Octets that the process has in memory. */
@@ -75,13 +75,15 @@ function gauges(
       store.overdue / 1000,
     ),
     gauge("smtp_deliveries_active", "Transactions with other servers", deliveries),
-    gauge("smtp_spool_free_bytes", "Free on the disk of the spool", space.free),
     gauge("smtp_journal_lag", "Messages that the tables are still to take", store.untaken),
     gauge("smtp_spool_names_lag", "Messages whose names are still to be written", store.lag),
     gauge("process_resident_memory_bytes", "Octets in memory", memory),
     gauge("process_start_time_seconds", "When it began, since 1970", startedAt / 1000),
   ];
-  if (space.files !== undefined) {
+  if (space !== undefined) {
+    found.push(gauge("smtp_spool_free_bytes", "Free on the disk of the spool", space.free));
+  }
+  if (space?.files !== undefined) {
     const help = "Files that can still be made on the disk of the spool";
     found.push(gauge("smtp_spool_free_files", help, space.files));
   }

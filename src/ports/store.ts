@@ -225,7 +225,7 @@ export interface Store {
   probe(): Promise<void>;
   /** Recipients that a client has in the queue. */
   queuedBy(client: Client): Promise<number>;
-  /** On its disk, as it was at most a second ago. */
+  /** On its disk, as it was at most a second ago; throws a StoreError where nobody can tell. */
   space(): Space;
   backup(folder: string): Promise<void>;
   /** Milliseconds; goes on evenly whatever happens to the clock on the wall. */

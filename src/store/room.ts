@@ -24,12 +24,25 @@ export class Room {
     this.#clock = clock;
   }
 
+  /** Throws a StoreError where it cannot be asked; nothing of before is said then. */
   get space(): Space {
     const now = this.#clock.monotonic();
     if (this.#known === undefined || now - this.#known.at > AGE) {
-      this.#known = { space: this.#files.space(this.#folder), at: now };
+      this.#known = { space: this.#ask(), at: now };
     }
     return this.#known.space;
+  }
+
+  #ask(): Space {
+    try {
+      return this.#files.space(this.#folder);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new StoreError(
+        `spool ${this.#folder}: its disk does not say what is free: ${why}: ` +
+          "see that the folder is there",
+      );
+    }
   }
 }
 

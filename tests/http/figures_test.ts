@@ -44,10 +44,12 @@ Deno.test("where there is no certificate nothing is said of its end", () => {
   assert.ok(!names.includes("smtp_certificate_expiry_timestamp_seconds"));
 });
 
-Deno.test("where the file system does not count files nothing is said of them", () => {
+Deno.test("what the disk does not say, or the file system does not count, is left out", () => {
   const found = families(new Meter(), { ...FIGURES, space: { free: 1, files: undefined } });
   const ofSpool = found.map(({ name }) => name).filter((name) => name.includes("free"));
   assert.deepEqual(ofSpool, ["smtp_spool_free_bytes"]);
+  const unknown = families(new Meter(), { ...FIGURES, space: undefined });
+  assert.ok(!unknown.some(({ name }) => name.includes("free")));
 });
 
 Deno.test("every family has a name of its own, a help, and values from the beginning", () => {

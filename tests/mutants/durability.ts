@@ -87,6 +87,14 @@ export const durability: readonly Mutant[] = [
   },
   {
     row: "D5",
+    what: "a disk that does not say what is free is a fault of ours",
+    file: "src/intake.ts",
+    find: "if (!(error instanceof StoreError)) throw error;",
+    put: "throw error;",
+    tests: fault("D5_folder_moved"),
+  },
+  {
+    row: "D5",
     what: "what is left of a large body that was not kept stays",
     file: "src/store/keeping.ts",
     find: "      this.#bodies.forget(id);\n",
