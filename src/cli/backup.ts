@@ -2,6 +2,7 @@
 
 import { disk } from "../deno/files.ts";
 import { write } from "../deno/report.ts";
+import { SpoolError } from "../ports/store.ts";
 import { backup as copy } from "../store/backup.ts";
 import { Layout } from "../store/layout.ts";
 import { Looks } from "../store/look.ts";
@@ -10,6 +11,7 @@ import { dev } from "./options.ts";
 import { tallyLine } from "./queue/count.ts";
 import { withSpool } from "./spool.ts";
 import * as status from "./status.ts";
+import { whyNotMade } from "./target.ts";
 import { plain } from "./words.ts";
 
 export const backup = action({
@@ -26,8 +28,10 @@ export const backup = action({
         tally = tallyOf(new Layout(folder));
       } catch (error) {
         if (disk.databases.failure(error) === "corrupt") throw error;
-        const why = error instanceof Error ? error.message : String(error);
-        throw new CommandError(why.startsWith("backup ") ? why.slice(7) : `${folder}: ${why}`);
+        const why = error instanceof SpoolError && error.message.startsWith("backup ")
+          ? error.message.slice(7)
+          : `${folder}: ${whyNotMade(folder, error)}`;
+        throw new CommandError(why);
       }
       await write(
         `${layout.folder} is copied into ${plain(folder)}\n${tally}\n` +

@@ -166,6 +166,11 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
+/** It is the runtime that refuses, which its flags or an executable's grants would change. */
+export function isNotGranted(error: unknown): boolean {
+  return error instanceof Deno.errors.NotCapable;
+}
+
 export const disk: Disk = {
   files,
   databases,

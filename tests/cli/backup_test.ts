@@ -39,9 +39,25 @@ Deno.test("B14 a backup that cannot be made is told in a line, and leaves nothin
     stdout: "",
     stderr: `dinopost backup: ${copy}: it is there already: name a new folder\n`,
   });
-  const inFile = await spool.run("backup", `${spool.folder}/queue.db/x`);
-  assert.deepEqual([inFile.code, inFile.stdout], [1, ""]);
-  assert.match(inFile.stderr, /^dinopost backup: .*queue\.db\/x: .*\n$/);
+  for (const above of [`${spool.folder}/queue.db`, "/dev/null"]) {
+    for (const folder of [`${above}/x`, `${above}/x/y`]) {
+      assert.deepEqual(await spool.run("backup", folder), {
+        code: 1,
+        stdout: "",
+        stderr: `dinopost backup: ${folder}: ${above} is no folder: name another place\n`,
+      });
+    }
+  }
+  // As an executable that may write to its spool and nowhere else.
+  const elsewhere = `${spool.folder}.elsewhere`;
+  const granted = dinopost("backup", elsewhere)
+    .map((word) => word === "--allow-write" ? `${word}=${spool.folder}` : word);
+  assert.deepEqual(await runToEnd(granted, spool.settings), {
+    code: 1,
+    stdout: "",
+    stderr: `dinopost backup: ${elsewhere}: this process was not granted to write there: ` +
+      "name another place\n",
+  });
 });
 
 Deno.test("B14 a backup for which there is no room leaves nothing", async () => {

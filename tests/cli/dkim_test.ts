@@ -54,6 +54,20 @@ Deno.test("B21 what cannot be a domain or a selector makes nothing", async () =>
   assert.match(nowhere.stderr, /set SMTP_DKIM_KEYS, or give --keys/);
 });
 
+Deno.test("B21 a key for which there can be no folder is not made, and it is told why", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/file`, "");
+    for (const keys of [`${folder}/file`, "/dev/null"]) {
+      assert.deepEqual(await keygen(keys, "a.example", "s"), {
+        code: 1,
+        stdout: "",
+        stderr: `dinopost dkim keygen: write ${keys}/a.example/s.pem: ${keys} is no folder: ` +
+          "name another place\n",
+      });
+    }
+  });
+});
+
 Deno.test("B21 check compares each key with DNS", async () => {
   await inFolder(async (folder) => {
     const good = await keygen(folder, "good.example", "s");

@@ -10,6 +10,7 @@ import * as kind from "../../settings/kinds.ts";
 import { action, CommandError, UsageError } from "../command.ts";
 import { configure } from "../configure.ts";
 import * as status from "../status.ts";
+import { whyNotMade } from "../target.ts";
 import { plain } from "../words.ts";
 
 export const dkimKeygen = action({
@@ -53,14 +54,14 @@ function folderOfSettings(): string {
 
 async function keep(path: string, pem: string): Promise<void> {
   const { files } = disk;
-  if (files.look(path) !== undefined) {
-    throw new CommandError(`write ${path}: it is there already: take another selector`);
-  }
   try {
+    if (files.look(path) !== undefined) {
+      throw new CommandError(`write ${path}: it is there already: take another selector`);
+    }
     files.makeFolder(path.slice(0, path.lastIndexOf("/")));
     await files.keep(path, [new TextEncoder().encode(pem)]);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CommandError(`write ${path}: ${why}`);
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`write ${path}: ${whyNotMade(path, error)}`);
   }
 }
