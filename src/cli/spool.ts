@@ -146,18 +146,24 @@ function look(path: string, { folder }: Layout) {
   }
 }
 
-const REMEDIES: Readonly<Record<Exclude<DatabaseFailure, "other">, string>> = {
+const REMEDIES: Readonly<Record<Exclude<DatabaseFailure, "other" | "disk">, string>> = {
   locked: "others had it for too long: try again",
   corrupt: "damaged: the daemon sets it aside and keeps what can be read of it, within a second " +
     "or when it is started",
   full: "the disk is full: nothing was changed",
-  disk: "the disk fails, or does not let this process in",
 };
 
-function inWords(error: unknown, { folder, mark }: Layout): unknown {
+function inWords(error: unknown, { folder, database, mark }: Layout): unknown {
   if (error instanceof SpoolError) return new CommandError(error.message, status.CONFIG);
   const failure = error instanceof WriteError ? error.failure : disk.databases.failure(error);
   if (failure === "corrupt") leave(mark);
+  if (failure === "disk") {
+    const why = error instanceof Error ? error.message : String(error);
+    // The engine names a file that it cannot open, but none that it cannot read or write.
+    const file = why.includes(folder) ? "" : `${database}: `;
+    const remedy = "see to the disk and its permissions";
+    return new CommandError(`spool ${folder}: ${file}${why}: ${remedy}`);
+  }
   return failure === "other" || error instanceof CommandError
     ? error
     : new CommandError(`spool ${folder}: ${REMEDIES[failure]}`);

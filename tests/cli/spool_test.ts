@@ -5,6 +5,7 @@ import { Client } from "../fakes/client.ts";
 import { Daemon, dinopost, runToEnd } from "../fakes/daemon.ts";
 import type { MessageRow, Tally } from "../../src/ports/store.ts";
 import { entryOf } from "../fakes/store.ts";
+import { testAsRoot, testWith } from "../fakes/tools.ts";
 import { TestSpool } from "./spool.ts";
 
 const commands = [
@@ -122,6 +123,38 @@ Deno.test({
         "is user 0: run this as its owner, as with sudo -u '#12345'\n",
     });
   },
+});
+
+const asUser = Deno.uid() === 0
+  // Root may read whatever the modes are, unless that is taken from it.
+  ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+  : [];
+
+testWith("setpriv", "a database that this process is not let into is named", async () => {
+  await using spool = await TestSpool.open();
+  await spool.close();
+  const database = `${spool.folder}/queue.db`;
+  await Deno.chmod(database, 0o000);
+  const command = [...asUser, ...dinopost("queue", "list")];
+  assert.deepEqual(await runToEnd(command, spool.settings), {
+    code: 1,
+    stdout: "",
+    stderr: `dinopost queue list: spool ${spool.folder}: unable to open database file: ` +
+      `${database}: see to the disk and its permissions\n`,
+  });
+});
+
+testAsRoot("strace", "a database that cannot be read is named", async (strace) => {
+  await using spool = await TestSpool.open();
+  await spool.close();
+  const database = `${spool.folder}/queue.db`;
+  const failing = ["-P", database, "-e", "inject=pread64:error=EIO"];
+  const command = [strace, "-qq", "-f", "-o", "/dev/null", ...failing];
+  command.push(...dinopost("queue", "list"));
+  const { code, stdout, stderr } = await runToEnd(command, spool.settings);
+  assert.deepEqual([code, stdout], [1, ""]);
+  const remedy = "disk I/O error: see to the disk and its permissions";
+  assert.ok(stderr.includes(`: ${database}: ${remedy}`), stderr);
 });
 
 Deno.test("a damaged spool is left to the daemon", async () => {
