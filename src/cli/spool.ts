@@ -17,7 +17,7 @@ import { Layout } from "../store/layout.ts";
 import { type Looks, type Times, timeSince } from "../store/look.ts";
 import type { Notice } from "../store/questions.ts";
 import { lastIn } from "../store/replay.ts";
-import { VERSION } from "../store/schema.ts";
+import { checkVersion, VERSION } from "../store/schema.ts";
 import { openDatabase, prepareFolder, tryLock } from "../store/spool.ts";
 import { tell } from "../store/telling.ts";
 import { CommandError } from "./command.ts";
@@ -129,6 +129,7 @@ function checkThere(layout: Layout, loaded: LoadedConfig): void {
 function checkForm({ folder, database }: Layout): void {
   const found = disk.databases.open(database, { readOnly: true });
   try {
+    checkVersion(found, database);
     const { user_version } = found.prepare("PRAGMA user_version").get()!;
     if (Number(user_version) >= VERSION) return;
     throw new SpoolError(`spool ${folder}: not yet as this version has it: start the daemon once`);

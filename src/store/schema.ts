@@ -103,9 +103,15 @@ export const VERSION = STEPS.length;
 /** Throws a SpoolError where this program must leave the database alone. */
 export function checkVersion(database: Database, path: string): void {
   const version = pragma(database, "user_version");
-  if (version === 0) return;
+  if (version === 0 && isEmpty(database)) return;
   if (pragma(database, "application_id") !== APPLICATION) {
     throw new SpoolError(`open ${path}: it is the database of another program`);
+  }
+  if (version < 1) {
+    throw new SpoolError(
+      `open ${path}: no Dinopost has made it so (its form is ${version}, the first was 1): ` +
+        "restore a backup, or move it away",
+    );
   }
   if (version > VERSION) {
     throw new SpoolError(
@@ -127,6 +133,11 @@ export function bringUpToDate(database: Database): void {
     database.exec("ROLLBACK");
     throw error;
   }
+}
+
+/** Just made: there is nothing in it to be left alone. */
+function isEmpty(database: Database): boolean {
+  return database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
 }
 
 function pragma(database: Database, name: string): number {

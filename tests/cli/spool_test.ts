@@ -79,8 +79,10 @@ Deno.test("B14 a spool of another version is refused, and left as it is", async 
   for (
     const [version, why] of [
       [99, /^dinopost queue drop: open .*queue\.db: a later Dinopost has used it/],
+      [-5, /^dinopost queue drop: open .*queue\.db: no Dinopost has made it so \(its form is -5, /],
+      [0, /^dinopost queue drop: open .*queue\.db: no Dinopost has made it so \(its form is 0, /],
       [
-        0,
+        1,
         /^dinopost queue drop: spool .*: not yet as this version has it: start the daemon once\n/,
       ],
     ] as const

@@ -236,16 +236,41 @@ Deno.test("B14 a backup made while mail comes in is whole, and can take the spoo
   await assert.rejects(restored.store.backup(copy), /it is there already/);
 });
 
-Deno.test("a database of a later version is refused, and left untouched", async () => {
-  await using test = await TestStore.open();
-  await test.store.commit(entryOf());
-  await test.close();
-  const { DatabaseSync } = await import("node:sqlite");
-  const path = `${test.folder}/queue.db`;
-  const database = new DatabaseSync(path);
-  database.exec("PRAGMA journal_mode=DELETE; PRAGMA user_version=99");
-  database.close();
-  const before = await Deno.readFile(path);
-  await assert.rejects(test.reopen(), /a later Dinopost has used it .* run that version/);
-  assert.deepEqual(await Deno.readFile(path), before);
-});
+for (
+  const [what, pragmas, why] of [
+    ["of a later version", "user_version=99", /a later Dinopost has used it .* run that version/],
+    [
+      "of a version that never was",
+      "user_version=-5",
+      /no Dinopost has made it so .* move it away$/,
+    ],
+    [
+      "whose version was taken away",
+      "user_version=0",
+      /no Dinopost has made it so .* move it away$/,
+    ],
+    [
+      "of another program, which counts no versions",
+      "user_version=0; PRAGMA application_id=0",
+      /it is the database of another program$/,
+    ],
+  ] as const
+) {
+  Deno.test(`a database ${what} is refused, and left untouched`, async () => {
+    await using test = await TestStore.open();
+    await test.store.commit(entryOf());
+    await test.close();
+    const { DatabaseSync } = await import("node:sqlite");
+    const path = `${test.folder}/queue.db`;
+    const database = new DatabaseSync(path);
+    database.exec(`PRAGMA journal_mode=DELETE; PRAGMA ${pragmas}`);
+    database.close();
+    const before = await Deno.readFile(path);
+    await assert.rejects(test.reopen(), ({ message }: Error) => {
+      assert.match(message, /^open .*queue\.db: [^\n]*$/);
+      assert.match(message, why);
+      return true;
+    });
+    assert.deepEqual(await Deno.readFile(path), before);
+  });
+}
