@@ -65,8 +65,8 @@ const isOption = (word: string): boolean => word.startsWith("-") && word !== "-"
 
 function checkOperands(given: readonly string[], { operands }: Wanted): void {
   if (operands === undefined) {
-    if (given.length > 0) throw new UsageError(`unknown option ${JSON.stringify(given[0])}`);
-    return;
+    if (given.length === 0) return;
+    throw new UsageError(`${JSON.stringify(given[0])} is too much: it takes no argument`);
   }
   const { name, least, most } = operands;
   if (given.length < least) throw new UsageError(`${name} is missing`);

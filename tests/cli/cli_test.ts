@@ -72,7 +72,10 @@ Deno.test("version, help, and what is neither", async () => {
     const [args, said] of [
       [["frobnicate"], 'dinopost: unknown command "frobnicate": see dinopost help\n'],
       [["serve", "--fast"], 'dinopost serve: unknown option "--fast": see dinopost help\n'],
-      [["check", "extra"], 'dinopost check: unknown option "extra": see dinopost help\n'],
+      [
+        ["check", "extra"],
+        'dinopost check: "extra" is too much: it takes no argument: see dinopost help\n',
+      ],
       [["--fast"], 'dinopost serve: unknown option "--fast": see dinopost help\n'],
     ] as const
   ) {

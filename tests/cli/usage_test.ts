@@ -48,6 +48,16 @@ Deno.test("what is unknown, missing or too much is told", () => {
   ) assert.throws(() => read(...words), new UsageError(problem));
 });
 
+Deno.test("where no words are taken but options, others are told apart from unknown options", () => {
+  const bare = action({ name: "bare", summary: "x", options: { json: flag }, run: () => 0 });
+  const readBare = (...words: string[]) => readArguments(words, bare, environmentOf({}));
+  const tooMuch = (word: string) => new UsageError(`"${word}" is too much: it takes no argument`);
+  assert.throws(() => readBare("x", "--json"), tooMuch("x"));
+  assert.throws(() => readBare("--", "--json"), tooMuch("--json"));
+  assert.throws(() => readBare("-"), tooMuch("-"));
+  assert.throws(() => readBare("-x"), new UsageError('unknown option "-x"'));
+});
+
 Deno.test("wrong usage ends with 64 and one line, which says where help is", async () => {
   const known = "list, show, retry, hold, release, drop, flush, count";
   const which = "give ids, --domain DOMAIN or --all, and just one of them";
@@ -60,7 +70,7 @@ Deno.test("wrong usage ends with 64 and one line, which says where help is", asy
       [["queue", "drop", "--all", "x"], `dinopost queue drop: ${which}: see dinopost help queue\n`],
       [
         ["queue", "flush", "x"],
-        'dinopost queue flush: unknown option "x": see dinopost help queue\n',
+        'dinopost queue flush: "x" is too much: it takes no argument: see dinopost help queue\n',
       ],
       [["backup"], "dinopost backup: FOLDER is missing: see dinopost help\n"],
       [["backup", "a", "b"], 'dinopost backup: "b" is too much: see dinopost help\n'],
