@@ -121,6 +121,14 @@ export interface Changed {
   readonly underway: number;
   /** Ids that no message has. */
   readonly unknown: readonly string[];
+  /** Messages that were named, and have no recipient that the order is for. */
+  readonly unfit: readonly Unfit[];
+}
+
+export interface Unfit {
+  readonly id: string;
+  /** Of its recipients, each once. */
+  readonly states: readonly RecipientState[];
 }
 
 export interface Filter {

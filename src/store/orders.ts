@@ -6,7 +6,7 @@
  */
 
 import type { Database, Row } from "../ports/database.ts";
-import type { Changed, RecipientState, Selection } from "../ports/store.ts";
+import type { Changed, RecipientState, Selection, Unfit } from "../ports/store.ts";
 import type { Ledger } from "./ledger.ts";
 import { numberOf, stateOf } from "./rows.ts";
 import type { Settlements } from "./settle.ts";
@@ -50,6 +50,7 @@ export class Orders {
   readonly #ledger: Ledger;
   readonly #settlements: Settlements;
   readonly #numberOf;
+  readonly #states;
   readonly #change;
 
   constructor(database: Database, ledger: Ledger, settlements: Settlements) {
@@ -57,6 +58,9 @@ export class Orders {
     this.#ledger = ledger;
     this.#settlements = settlements;
     this.#numberOf = database.prepare("SELECT number FROM message WHERE id = ?");
+    this.#states = database.prepare(
+      "SELECT DISTINCT state FROM recipient WHERE message = ? ORDER BY state",
+    );
     this.#change = database.prepare(
       "UPDATE recipient SET state = ?, due = ?, last_error = ? WHERE message = ? AND position = ?",
     );
@@ -64,11 +68,17 @@ export class Orders {
 
   carryOut(order: Order, which: Selection, from?: Place): Ordered {
     const unknown: string[] = [];
+    const unfit: Unfit[] = [];
     const rows = "ids" in which
       ? [...new Set(which.ids)].flatMap((id) => {
         const number = this.#numberOf.get(id)?.number;
-        if (number === undefined) unknown.push(id);
-        return number === undefined ? [] : this.#rowsOf(order, Number(number));
+        if (number === undefined) {
+          unknown.push(id);
+          return [];
+        }
+        const rows = this.#rowsOf(order, Number(number));
+        if (rows.length === 0) unfit.push({ id, states: this.#states.all(number).map(stateOf) });
+        return rows;
       })
       : this.#rowsBehind(order, from, "domain" in which ? which.domain : undefined);
     const { to } = RULES[order];
@@ -90,7 +100,8 @@ export class Orders {
     const last = rows.at(-1);
     const next = "ids" in which || rows.length < MOST ? undefined : placeOf(last!, messages, from);
     const again = from?.counted && messages.has(from.message) ? 1 : 0;
-    return { messages: messages.size - again, recipients, underway, unknown, released, next };
+    const changed = { messages: messages.size - again, recipients, underway, unknown, unfit };
+    return { ...changed, released, next };
   }
 
   #rowsOf(order: Order, message: number): Row[] {
@@ -146,6 +157,7 @@ export async function wholeOrder(
 ): Promise<Changed> {
   let messages = 0, recipients = 0, underway = 0;
   const unknown: string[] = [];
+  const unfit: Unfit[] = [];
   let from: Place | undefined;
   do {
     const done = await part(from);
@@ -153,7 +165,8 @@ export async function wholeOrder(
     recipients += done.recipients;
     underway += done.underway;
     unknown.push(...done.unknown);
+    unfit.push(...done.unfit);
     from = done.next;
   } while (from !== undefined);
-  return { messages, recipients, underway, unknown };
+  return { messages, recipients, underway, unknown, unfit };
 }

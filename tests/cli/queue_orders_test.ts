@@ -44,10 +44,11 @@ for (const daemon of ["runs", "has stopped"]) {
       await spool.run("queue", "drop", "c"),
       good("1 message, 1 recipient dropped\n"),
     );
-    assert.deepEqual(
-      await spool.run("queue", "hold", "c"),
-      good("0 messages, 0 recipients held\n"),
-    );
+    assert.deepEqual(await spool.run("queue", "hold", "c"), {
+      code: 1,
+      stdout: "0 messages, 0 recipients held\n",
+      stderr: "dinopost queue hold: c: nothing to hold: it is dropped\n",
+    });
     assert.deepEqual(
       await spool.run("queue", "drop", "--all"),
       good("2 messages, 3 recipients dropped\n"),
@@ -103,8 +104,39 @@ Deno.test("B13 ids that no message has are told, and the others carried out", as
     stderr: 'dinopost queue hold: no message "x", "\\u001b"\n',
   });
   const { code, stdout } = await spool.run("queue", "release", "--json", "a", "x");
-  const changed: Changed = { messages: 1, recipients: 1, underway: 0, unknown: ["x"] };
+  const changed: Changed = { messages: 1, recipients: 1, underway: 0, unknown: ["x"], unfit: [] };
   assert.deepEqual([code, JSON.parse(stdout)], [1, changed]);
+});
+
+Deno.test("B13 why nothing was done is told of each message that was named, and of no other", async () => {
+  await using spool = await TestSpool.open();
+  await commit(spool, { a: ["x@one.example"], b: ["x@one.example", "y@two.example"] });
+  await spool.run("queue", "hold", "a");
+  await spool.run("queue", "drop", "--domain", "one.example");
+  await spool.run("queue", "hold", "b");
+  await commit(spool, { c: ["x@one.example"] });
+  assert.deepEqual(await spool.run("queue", "retry", "a", "x", "b", "c"), {
+    code: 1,
+    stdout: "1 message, 1 recipient due now\n",
+    stderr: 'dinopost queue retry: no message "x"; a: nothing to retry: it is dropped; ' +
+      "b: nothing to retry: it is partly held, partly dropped\n",
+  });
+  // Something was done, if not for all of it.
+  assert.deepEqual(
+    await spool.run("queue", "release", "b"),
+    good("1 message, 1 recipient released\n"),
+  );
+  const { code, stdout, stderr } = await spool.run("queue", "release", "--json", "c");
+  const unfit = [{ id: "c", states: ["queued"] }];
+  const nothing: Changed = { messages: 0, recipients: 0, underway: 0, unknown: [], unfit: [] };
+  assert.deepEqual([code, JSON.parse(stdout)], [1, { ...nothing, unfit }]);
+  assert.equal(stderr, "dinopost queue release: c: nothing to release: it is queued\n");
+  for (const which of [["--all"], ["--domain", "one.example"]]) {
+    assert.deepEqual(
+      await spool.run("queue", "release", ...which),
+      good("0 messages, 0 recipients released\n"),
+    );
+  }
 });
 
 Deno.test("B13 a message that is named twice is counted once", async () => {

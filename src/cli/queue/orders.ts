@@ -4,7 +4,7 @@ import { clock } from "../../deno/clock.ts";
 import { disk } from "../../deno/files.ts";
 import { complain } from "../../deno/process.ts";
 import { write } from "../../deno/report.ts";
-import type { Changed, Selection } from "../../ports/store.ts";
+import type { Changed, RecipientState, Selection } from "../../ports/store.ts";
 import { type Order, type Ordered, type Place, wholeOrder } from "../../store/orders.ts";
 import { isServed } from "../../store/spool.ts";
 import { action, CommandError, UsageError } from "../command.ts";
@@ -29,7 +29,7 @@ function orderAction(
     operands: { name: "ID", least: 0, most: Infinity },
     run({ all, domain, json, dev }, ids) {
       const which = selectionOf(ids, { all, domain });
-      return withSpool(dev, (spool) => carryOut(spool, { order, which, done, json }));
+      return withSpool(dev, (spool) => carryOut(spool, { name, order, which, done, json }));
     },
   });
 }
@@ -58,7 +58,7 @@ export const queueOrders = [
     run({ json, dev }) {
       const which = { all: true } as const;
       return withSpool(dev, (spool) => {
-        return carryOut(spool, { order: "requeue", which, done: DUE, json });
+        return carryOut(spool, { name: "retry", order: "requeue", which, done: DUE, json });
       });
     },
   }),
@@ -75,20 +75,37 @@ function selectionOf(
 }
 
 interface Asked {
+  readonly name: string;
   readonly order: Order;
   readonly which: Selection;
   readonly done: string;
   readonly json: boolean;
 }
 
-async function carryOut(spool: Spool, { order, which, done, json }: Asked): Promise<number> {
+async function carryOut(spool: Spool, asked: Asked): Promise<number> {
+  const { name, order, which, done, json } = asked;
   // Nothing is being delivered then, whatever a daemon that was killed has left.
   if (!isServed(spool.layout, disk)) spool.engine.endLeases(spool.times);
   const changed = await wholeOrder((from) => part(spool, order, which, from));
   await write(json ? jsonLine(changed) : inWords(changed, done));
-  const { unknown } = changed;
-  if (unknown.length === 0) return status.OK;
-  throw new CommandError(`no message ${unknown.map((id) => JSON.stringify(id)).join(", ")}`);
+  const problem = problemOf(changed, name);
+  if (problem === undefined) return status.OK;
+  throw new CommandError(problem);
+}
+
+/** Why nothing was done for messages that were named. */
+function problemOf({ unknown, unfit }: Changed, name: string): string | undefined {
+  const problems = unfit.map(({ id, states }) => `${id}: nothing to ${name}: ${standing(states)}`);
+  if (unknown.length > 0) {
+    problems.unshift(`no message ${unknown.map((id) => JSON.stringify(id)).join(", ")}`);
+  }
+  return problems.length === 0 ? undefined : problems.join("; ");
+}
+
+function standing(states: readonly RecipientState[]): string {
+  if (states.length === 0) return "it has no recipients";
+  if (states.length === 1) return `it is ${states[0]}`;
+  return `it is ${states.map((state) => `partly ${state}`).join(", ")}`;
 }
 
 /**
