@@ -1,6 +1,6 @@
 /** `dinopost backup`: a copy of the spool while a daemon uses it. */
 
-import { disk } from "../deno/files.ts";
+import { disk, isWithin } from "../deno/files.ts";
 import { write } from "../deno/report.ts";
 import { SpoolError } from "../ports/store.ts";
 import { backup as copy } from "../store/backup.ts";
@@ -33,10 +33,14 @@ export const backup = action({
           : `${folder}: ${whyNotMade(folder, error)}`;
         throw new CommandError(why);
       }
+      const [spool, made] = [layout.folder, plain(folder)];
+      // Where a daemon may write nowhere else.
+      const place = isWithin(folder, spool)
+        ? `move ${made} out of ${spool}, then ${spool} away, and the copy into its place`
+        : `move ${spool} away, cp -a ${made} ${spool}`;
       await write(
-        `${layout.folder} is copied into ${plain(folder)}\n${tally}\n` +
-          `to restore: stop the daemon, move ${layout.folder} away, ` +
-          `cp -a ${plain(folder)} ${layout.folder}, start it: what it sent since is sent again\n`,
+        `${spool} is copied into ${made}\n${tally}\nto restore: stop the daemon, ${place}, ` +
+          "start it: what it sent since is sent again\n",
       );
       return status.OK;
     });

@@ -166,6 +166,16 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
+/** Of two things that are there, whatever leads to them. */
+export function isWithin(path: string, folder: string): boolean {
+  try {
+    return `${Deno.realPathSync(path)}/`.startsWith(`${Deno.realPathSync(folder)}/`);
+  } catch {
+    // What leads to it this process may not see: it is not from where it sees all.
+    return false;
+  }
+}
+
 /** It is the runtime that refuses, which its flags or an executable's grants would change. */
 export function isNotGranted(error: unknown): boolean {
   return error instanceof Deno.errors.NotCapable;

@@ -71,3 +71,14 @@ Deno.test("B14 a backup for which there is no room leaves nothing", async () => 
   assert.match(stderr, /^dinopost backup: .*\n$/);
   assert.throws(() => Deno.statSync(copy), Deno.errors.NotFound);
 });
+
+Deno.test("B14 a backup that lies in the spool is moved out of it first, whatever its name", async () => {
+  await using spool = await TestSpool.open();
+  await spool.store.commit(entryOf({ id: "a" }));
+  const [above, name] = [spool.folder.slice(0, spool.folder.lastIndexOf("/")), "spool"];
+  for (const [i, folder] of [`${spool.folder}/copy`, `${above}/./${name}/copy`].entries()) {
+    const { code, stdout } = await spool.run("backup", `${folder}${i}`);
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`move ${folder}${i} out of ${spool.folder}, then`));
+  }
+});
