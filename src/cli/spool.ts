@@ -15,6 +15,7 @@ import { Backlog } from "../store/backlog.ts";
 import { Engine, WriteError } from "../store/engine.ts";
 import { Layout } from "../store/layout.ts";
 import { type Looks, type Times, timeSince } from "../store/look.ts";
+import { leaveMark } from "../store/mark.ts";
 import type { Notice } from "../store/questions.ts";
 import { lastIn } from "../store/replay.ts";
 import { checkVersion, VERSION } from "../store/schema.ts";
@@ -149,15 +150,17 @@ function look(path: string, { folder }: Layout) {
 
 const REMEDIES: Readonly<Record<Exclude<DatabaseFailure, "other" | "disk">, string>> = {
   locked: "others had it for too long: try again",
-  corrupt: "damaged: the daemon sets it aside and keeps what can be read of it, within a second " +
-    "or when it is started",
+  corrupt:
+    "damaged: the daemon looks for it within a second, or when it is started, sets it aside " +
+    "and keeps what can be read",
   full: "the disk is full: nothing was changed",
 };
 
-function inWords(error: unknown, { folder, database, mark }: Layout): unknown {
+function inWords(error: unknown, layout: Layout): unknown {
+  const { folder, database } = layout;
   if (error instanceof SpoolError) return new CommandError(error.message, status.CONFIG);
   const failure = error instanceof WriteError ? error.failure : disk.databases.failure(error);
-  if (failure === "corrupt") leave(mark);
+  if (failure === "corrupt") leaveMark(layout, disk);
   if (failure === "disk") {
     const why = error instanceof Error ? error.message : String(error);
     // The engine names a file that it cannot open, but none that it cannot read or write.
@@ -168,13 +171,4 @@ function inWords(error: unknown, { folder, database, mark }: Layout): unknown {
   return failure === "other" || error instanceof CommandError
     ? error
     : new CommandError(`spool ${folder}: ${REMEDIES[failure]}`);
-}
-
-/** The daemon may never come upon that place by itself. */
-function leave(mark: string): void {
-  try {
-    disk.files.write(mark, new Uint8Array(0));
-  } catch {
-    // It is there already, or nothing can be written here: the daemon has other troubles then.
-  }
 }

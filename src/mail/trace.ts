@@ -3,8 +3,8 @@
  * and the fields that a submitting client left out, or only half wrote.
  *
  * Promises: whatever client and envelope hold, nothing of it ends a line, or becomes a field of
- * its own; no line has more than 998 characters (RFC 5322 §2.1.1), and 78 only where one word
- * is longer.
+ * its own; no line of ours has more than 998 characters (RFC 5322 §2.1.1), and 78 only where one
+ * word is longer.
  *
  * Nothing here fails: what cannot stand in its place is written as a comment, or left out.
  */

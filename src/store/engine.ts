@@ -2,9 +2,9 @@
  * The database of a spool: everything that changes it, one transaction for all that is asked
  * together. The daemon has it in a thread of its own, a command of the command line at hand.
  *
- * Promises: what `write` returns is on stable storage, unless it was claims alone. When it throws,
- * nothing of it is kept, as far as this process can tell; whoever has it must open the database
- * anew, since after a failed sync nobody knows what the disk has (`writer.ts`).
+ * Promises: what `write` returns is on stable storage. When it throws, nothing of it is kept,
+ * as far as this process can tell; whoever has it must open the database anew, since after a
+ * failed sync nobody knows what the disk has (`writer.ts`).
  */
 
 import type { Database, DatabaseFailure } from "../ports/database.ts";
@@ -81,7 +81,6 @@ export class Engine {
   readonly #rollback;
   readonly #version;
   #seenVersion = 0;
-  #isSynced = true;
   #released: string[] = [];
 
   /**
@@ -123,6 +122,7 @@ export class Engine {
     try {
       return this.#transaction(operations, octets, times, rest);
     } catch (error) {
+      if (error instanceof WriteError) throw error;
       const failure = this.#disk.databases.failure(error);
       if (failure !== "other") throw new WriteError(failure, String(error));
       // One of them is at fault: the others shall not suffer from it.
@@ -160,8 +160,7 @@ export class Engine {
     let begun = false;
     let kept = false;
     try {
-      this.#sync(operations.some(({ kind }) => kind !== "claim"));
-      this.#begin.run();
+      this.#start();
       begun = true;
       const results = operations.map((operation) => {
         rest?.();
@@ -175,14 +174,14 @@ export class Engine {
     }
   }
 
-  /**
-   * Whether the disk has what is written before anybody is told. Of claims it need not: a lease
-   * that is lost with the machine is one that ends when the daemon starts.
-   */
-  #sync(isSynced: boolean): void {
-    if (isSynced === this.#isSynced) return;
-    this.#database.exec(`PRAGMA synchronous=${isSynced ? "FULL" : "NORMAL"}`);
-    this.#isSynced = isSynced;
+  /** Where not even that can be done no operation is at fault: the database is not as it should be. */
+  #start(): void {
+    try {
+      this.#begin.run();
+    } catch (error) {
+      const failure = this.#disk.databases.failure(error);
+      throw new WriteError(failure === "other" ? "disk" : failure, String(error));
+    }
   }
 
   /** What is written here is no operation's own: if it cannot be, the tables are not ours. */

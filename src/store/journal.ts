@@ -28,8 +28,8 @@ export const ROOM = { octets: 2 * OCTETS, rows: 2 * ROWS };
 /** From here on the other file is begun, as soon as the tables have what is in it. */
 const FAR = 2 * 1024 * 1024;
 /**
- * To sync a file that has grown costs twice as much: so it grows by as much as this at once, but
- * not for a batch of which that would be a small part.
+ * To sync a file that has grown costs twice as much: so it grows by as much as this at once. For
+ * a large batch that is little, and to write so much more is not.
  */
 const AHEAD = 1024 * 1024;
 const LARGE_BATCH = AHEAD / 8;

@@ -173,9 +173,10 @@ export class Looks {
     return row;
   }
 
-  /** Whether all of it can be read, and says the same everywhere. As slow as it is large. */
-  isSound(): boolean {
-    return this.#database.prepare("PRAGMA integrity_check(1)").get()?.integrity_check === "ok";
+  /** Throws unless all can be read, and says the same everywhere. As slow as the database is large. */
+  checkSound(): void {
+    const found = this.#database.prepare("PRAGMA integrity_check(1)").get()?.integrity_check;
+    if (found !== "ok") throw new Error(`database is corrupt: ${found}`);
   }
 
   /** Of the last message, of the last that has its names, of the last batch of the journal. */

@@ -148,6 +148,9 @@ export class Names {
   #prepareDay(day: string): void {
     if (this.#days.has(day)) return;
     const { files } = this.#disk;
+    const { folder } = this.#layout;
+    // To make it again would hide where the spool has gone.
+    if (files.look(folder) === undefined) throw new Error(`spool ${folder}: it is not there`);
     const found = files.look(day);
     // A link in the place of the folder would lead the mail elsewhere.
     if (found !== undefined && found.kind !== "folder") this.#setAside(day);

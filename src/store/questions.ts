@@ -22,7 +22,7 @@ export type WriterQuestion =
     /** Nobody waits for it, and whoever brings mail wants the processor, too. */
     readonly gently: boolean;
   }
-  /** Whoever reads has met damage, or a command. */
+  /** Whoever reads has met damage. */
   | { readonly kind: "salvage" }
   | { readonly kind: "poll" }
   | { readonly kind: "close" };
@@ -75,11 +75,5 @@ export type WriterAnswer =
     readonly notices: readonly Notice[];
   }
   | { readonly kind: "salvaged"; readonly notices: readonly Notice[] }
-  | {
-    readonly kind: "polled";
-    /** By another process. */
-    readonly changed: boolean;
-    /** A command has met damage, and it is there. */
-    readonly damaged: boolean;
-  }
+  | { readonly kind: "polled"; readonly changed: boolean }
   | { readonly kind: "closed" };

@@ -27,7 +27,9 @@ export type ReaderQuestion =
     readonly most: number;
     readonly gently: boolean;
   }
-  | { readonly kind: "backup"; readonly folder: string };
+  | { readonly kind: "backup"; readonly folder: string }
+  /** Whether all of the database can be read. */
+  | { readonly kind: "check" };
 
 /** The database is damaged; nothing was answered. */
 export interface Corrupt {
@@ -49,6 +51,7 @@ export interface ReaderAnswers {
   readonly content: Found;
   readonly name: Named;
   readonly backup: void;
+  readonly check: void;
 }
 
 export class Reader {
@@ -97,6 +100,8 @@ export class Reader {
         return this.#writeNames(question);
       case "backup":
         return backup(this.#open(), this.#layout, question.folder, this.#disk);
+      case "check":
+        return this.#look().checkSound();
     }
   }
 

@@ -4,8 +4,12 @@
  * more.
  */
 
+import type { Log } from "../ports.ts";
+import type { Files } from "../ports/files.ts";
 import { StoreError } from "../ports/store.ts";
 import { type Thread, ThreadEndedError } from "../ports/thread.ts";
+import { Layout } from "./layout.ts";
+import { takeMark } from "./mark.ts";
 import type { Corrupt, ReaderAnswers, ReaderQuestion } from "./reader.ts";
 
 type Answer = ReaderAnswers[keyof ReaderAnswers];
@@ -16,7 +20,7 @@ export type ReaderThread = Thread<ReaderQuestion, Answer | Corrupt>;
 const AT_ONCE: ReadonlySet<ReaderQuestion["kind"]> = new Set(["content", "name"]);
 
 export class Reading {
-  readonly #folder: string;
+  readonly #layout: Layout;
   readonly #start: () => ReaderThread;
   readonly #caughtUp: () => Promise<void>;
   readonly #salvage: () => Promise<void>;
@@ -26,14 +30,22 @@ export class Reading {
   #salvaging: Promise<void> | undefined;
   #ended = false;
 
+  readonly #files: Files;
+  readonly #log: Log;
+  #told = "";
+
   constructor(parts: {
     readonly folder: string;
+    readonly files: Files;
+    readonly log: Log;
     startReader(): ReaderThread;
     /** Resolves when the tables have what was kept by now. */
     caughtUp(): Promise<void>;
     salvage(): Promise<void>;
   }) {
-    this.#folder = parts.folder;
+    this.#layout = new Layout(parts.folder);
+    this.#files = parts.files;
+    this.#log = parts.log;
     this.#start = parts.startReader;
     this.#caughtUp = parts.caughtUp;
     this.#salvage = parts.salvage;
@@ -56,6 +68,19 @@ export class Reading {
     }
     if (isCorrupt(answer)) throw new StoreError(`read: ${answer.corrupt}`);
     return answer as ReaderAnswers[Question["kind"]];
+  }
+
+  /** From time to time: a command may have met damage. */
+  async tend(): Promise<void> {
+    try {
+      const isMarked = takeMark(this.#layout, { files: this.#files });
+      if (isMarked) await this.ask({ kind: "check" });
+      this.#told = "";
+    } catch (error) {
+      const why = String(error);
+      if (!this.#ended && why !== this.#told) this.#log("error", "damage not set aside", { why });
+      this.#told = why;
+    }
   }
 
   #salvageOnce(): Promise<void> {
@@ -87,7 +112,7 @@ export class Reading {
 
   #open(): void {
     // Whether it could shows with the next question.
-    void this.#reader?.ask({ kind: "open", folder: this.#folder }).catch(() => {});
+    void this.#reader?.ask({ kind: "open", folder: this.#layout.folder }).catch(() => {});
   }
 
   end(): void {

@@ -83,8 +83,11 @@ export function isCut(layout: Layout, disk: Disk): boolean {
 }
 
 /** There is nothing to salvage, and there was. */
-export const isMissing = (layout: Layout, disk: Disk): boolean =>
-  disk.files.look(layout.database) === undefined && hasHadMail(layout, disk);
+export function isMissing(layout: Layout, disk: Disk): boolean {
+  const { database } = layout;
+  const isThere = (path: string) => disk.files.look(path) !== undefined;
+  return !isThere(database) && !isThere(`${database}-wal`) && hasHadMail(layout, disk);
+}
 
 function hasHadMail({ bodies, folder }: Layout, { files }: Disk): boolean {
   const isDay = (name: string) => /^\d{4}-\d\d-\d\d$/.test(name);

@@ -284,8 +284,7 @@ export class SqliteStore implements Store {
       const answer = await this.#writer.ask({ kind: "poll" }).catch((error) => error);
       if (this.#closed) return;
       if (answer instanceof ThreadEndedError) return this.#broken(answer);
-      // Where it fails the next command finds the damage again.
-      if (answer.kind === "polled" && answer.damaged) await this.#salvage().catch(() => {});
+      await this.#reading.tend();
       if (answer.kind === "polled" && answer.changed) this.#news?.();
       await this.#keeping.tend();
       if (this.#closed) return;

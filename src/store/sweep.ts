@@ -14,6 +14,8 @@ import type { Times } from "./look.ts";
 
 /** As many at once, so that mail comes in between. */
 const MOST = 200;
+/** The same of names that are looked at. */
+const MOST_NAMES = 1_000;
 const DAY = 86_400_000;
 const NAME = /^([0-9a-z]+)_[0-9a-f]{16}\.eml$/;
 
@@ -30,7 +32,7 @@ export class Sweeps {
   readonly #remove;
   readonly #hasMessage;
   /** Still to be removed in this sweep. */
-  #lost: Iterator<string> | undefined;
+  #lost: Iterator<string | undefined> | undefined;
 
   constructor(database: Database, layout: Layout, disk: Disk) {
     this.#layout = layout;
@@ -52,9 +54,6 @@ export class Sweeps {
   /** What came before this time, by the store's clock. */
   sweep(before: number, from: number, { time, wall }: Times): SweptPart {
     const problems: string[] = [];
-    if (from === 0 && !this.#removeLost(wall - (time - before), problems)) {
-      return { messages: 0, problems, next: 0 };
-    }
     const rows = this.#old.all(from, before);
     const days = new Set<string>();
     let messages = 0;
@@ -77,27 +76,37 @@ export class Sweeps {
       messages++;
     }
     for (const day of days) this.#removeIfEmpty(day);
-    const next = rows.length < MOST ? undefined : Number(rows.at(-1)!.number);
-    return { messages, problems, next };
+    const last = rows.length === 0 ? from : Number(rows.at(-1)!.number);
+    // Whichever clock says that less time has passed.
+    const isAll = rows.length < MOST &&
+      this.#removeLost(Math.min(before, wall - (time - before)), problems);
+    return { messages, problems, next: isAll ? undefined : last };
   }
 
-  /** Some of the names that no message of the store has; whether that was all. */
+  /** Looks at some of the names whose day is as old; whether that was all. */
   #removeLost(before: number, problems: string[]): boolean {
-    let isAll = true;
-    attempt("remove names of lost mail", problems, () => {
-      this.#lost ??= this.#lostNames(before);
-      for (let left = MOST; left > 0; left--) {
-        const { done, value } = this.#lost.next();
-        if (done) return;
-        this.#disk.files.remove(value);
-      }
-      isAll = false;
-    });
-    if (isAll) this.#lost = undefined;
-    return isAll;
+    this.#lost ??= this.#lostNames(before);
+    for (let left = MOST_NAMES; left > 0; left--) {
+      const { done, value } = this.#nextLost(this.#lost);
+      if (done) return true;
+      if (value === undefined) continue;
+      attempt(`remove ${value}`, problems, () => void this.#disk.files.remove(value));
+    }
+    return false;
   }
 
-  *#lostNames(before: number): Generator<string> {
+  #nextLost(lost: Iterator<string | undefined>): IteratorResult<string | undefined> {
+    let next: IteratorResult<string | undefined> = { done: true, value: undefined };
+    try {
+      return next = lost.next();
+    } finally {
+      // Or it has failed: the next sweep begins anew.
+      if (next.done) this.#lost = undefined;
+    }
+  }
+
+  /** Names that no message of the store has; nothing in the place of each other. */
+  *#lostNames(before: number): Generator<string | undefined> {
     const { files } = this.#disk;
     for (const name of files.names(this.#layout.folder)) {
       const day = `${this.#layout.folder}/${name}`;
@@ -106,7 +115,8 @@ export class Sweeps {
       if (files.look(day)?.kind !== "folder") continue;
       for (const file of files.names(day)) {
         const id = NAME.exec(file)?.[1];
-        if (id !== undefined && this.#hasMessage.get(id) === undefined) yield `${day}/${file}`;
+        const isLost = id !== undefined && this.#hasMessage.get(id) === undefined;
+        yield isLost ? `${day}/${file}` : undefined;
       }
       this.#removeIfEmpty(day);
     }

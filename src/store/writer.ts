@@ -15,6 +15,7 @@ import { Backlog } from "./backlog.ts";
 import { Engine, type Operation, type Result, WriteError } from "./engine.ts";
 import { Layout } from "./layout.ts";
 import { type Times, timeSince } from "./look.ts";
+import { takeMark } from "./mark.ts";
 import type { Notice, Taken, WriterAnswer, WriterQuestion } from "./questions.ts";
 import { finishSalvage, isCut, isMissing, salvage } from "./salvage.ts";
 import { ensureJournals, lock, openDatabase, prepareFolder } from "./spool.ts";
@@ -52,7 +53,7 @@ export class Writer {
         this.#salvage();
         return { kind: "salvaged", notices: this.#takeNotices() };
       case "poll":
-        return { kind: "polled", changed: this.#poll(), damaged: this.#isDamaged() };
+        return { kind: "polled", changed: this.#poll() };
       case "close":
         this.#backlog.close();
         this.#engine?.close();
@@ -137,8 +138,8 @@ export class Writer {
       this.#salvage();
       this.#engine = open();
     }
-    if (this.#isDamaged()) {
-      this.#engine.close();
+    if (takeMark(this.#layout, this.#disk) && !this.#isSound(this.#engine)) {
+      this.#poison([]);
       this.#salvage();
       this.#engine = open();
     }
@@ -146,16 +147,13 @@ export class Writer {
     return this.#engine;
   }
 
-  /** Where no command has met any, it is not looked for. */
-  #isDamaged(): boolean {
-    const { files, databases } = this.#disk;
-    if (this.#engine === undefined || files.look(this.#layout.mark) === undefined) return false;
+  #isSound({ looks }: Engine): boolean {
     try {
-      // Once for each mark: where the damage cannot be set aside, mail must not wait again.
-      files.remove(this.#layout.mark);
-      return !this.#engine.looks.isSound();
+      looks.checkSound();
+      return true;
     } catch (error) {
-      return databases.failure(error) === "corrupt";
+      // What is wrong otherwise shows at the next write.
+      return this.#disk.databases.failure(error) !== "corrupt";
     }
   }
 

@@ -1,8 +1,10 @@
 /** B14: `dinopost backup`, with the permissions that the daemon has. */
 
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import type { MessageRow } from "../../src/ports/store.ts";
 import { dinopost, runToEnd } from "../fakes/daemon.ts";
+import { deferred, settleAll } from "../fakes/outcomes.ts";
 import { entryOf } from "../fakes/store.ts";
 import { TestSpool } from "./spool.ts";
 
@@ -80,5 +82,24 @@ Deno.test("B14 a backup that lies in the spool is moved out of it first, whateve
     const { code, stdout } = await spool.run("backup", `${folder}${i}`);
     assert.equal(code, 0);
     assert.match(stdout, new RegExp(`move ${folder}${i} out of ${spool.folder}, then`));
+  }
+});
+
+Deno.test("B14 a backup has every row", async () => {
+  await using spool = await TestSpool.open();
+  const to = ["x@one.example", "y@two.example"];
+  for (let i = 0; i < 150; i++) await spool.store.commit(entryOf({ to, client: `192.0.2.${i}` }));
+  const claimed = await spool.store.claim({ free: 99, perDestination: 99, busy: [], lease: 9e9 });
+  for (const claim of claimed.claims) await settleAll(spool.store, claim, deferred);
+  await spool.close();
+  const folder = `${spool.folder}.copy`;
+  assert.equal((await spool.run("backup", folder)).code, 0);
+  for (const table of ["message", "recipient", "attempt", "destination", "owner"]) {
+    const all = `SELECT * FROM ${table} ORDER BY 1, 2`;
+    const rows = spool.sql(all);
+    assert.ok(rows.length > (table === "destination" ? 0 : 64), table);
+    const copy = new DatabaseSync(`${folder}/queue.db`, { readOnly: true });
+    assert.deepEqual(copy.prepare(all).all(), rows);
+    copy.close();
   }
 });

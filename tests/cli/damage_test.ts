@@ -43,7 +43,7 @@ async function assertDamageTold(spool: TestSpool): Promise<void> {
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /^dinopost messages list: spool .*: damaged: the daemon sets it aside .*\n$/,
+    /^dinopost messages list: spool .*: damaged: the daemon looks for it .*\n$/,
   );
 }
 
@@ -66,7 +66,9 @@ Deno.test("B14 damage that a command has met is set aside by the daemon that run
   await using spool = await damaged("message");
   await spool.test.reopen();
   await assertDamageTold(spool);
-  while (salvagesOf(spool) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let looks = 0; looks < 500 && salvagesOf(spool) === 0; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   await assertListed(spool);
   assert.equal(salvagesOf(spool), 1);
 });

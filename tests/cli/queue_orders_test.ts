@@ -219,7 +219,7 @@ found        4
 const GONE = [
   ["DELETE FROM recipient WHERE message = 2", "1 are said to be queued, 0 are there"],
   ["DELETE FROM recipient WHERE message = 3", "1 are said to be held, 0 are there"],
-  ["DELETE FROM message WHERE number = 3", "of 1 in the queue there is no message"],
+  ["DELETE FROM message WHERE number = 3", "there is no message of 1 recipient"],
   ["UPDATE recipient SET state = 3 WHERE message = 3", "1 are said to be held, 0 are there"],
   ["UPDATE recipient SET state = 3 WHERE message = 1", "0 are said to be delivered, 1 are there"],
 ] as const;

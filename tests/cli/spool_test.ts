@@ -167,8 +167,8 @@ Deno.test("a damaged spool is left to the daemon", async () => {
     code: 1,
     stdout: "",
     stderr:
-      `dinopost queue list: spool ${spool.folder}: damaged: a daemon that is started sets it ` +
-      "aside and keeps what can be read of it\n",
+      `dinopost queue list: spool ${spool.folder}: damaged: the daemon looks for it within a ` +
+      "second, or when it is started, sets it aside and keeps what can be read\n",
   });
 });
 

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { disk } from "../../src/deno/files.ts";
-import type { Database } from "../../src/ports/database.ts";
 import type { Disk, Files, OpenFile } from "../../src/ports/files.ts";
 import { Reader } from "../../src/store/reader.ts";
 import type { StoreParts } from "../../src/store/sqlite.ts";
@@ -142,7 +141,7 @@ export class Failing implements AsyncDisposable {
 }
 
 /** A disk whose transactions are begun and committed in this way. */
-export function diskRunning(way: <T>(sql: string, run: () => T, database: Database) => T): Disk {
+export function diskRunning(way: <T>(sql: string, run: () => T) => T): Disk {
   const open: Disk["databases"]["open"] = (...args) => {
     const database = disk.databases.open(...args);
     return {
@@ -151,7 +150,7 @@ export function diskRunning(way: <T>(sql: string, run: () => T, database: Databa
       prepare: (sql) => {
         const statement = database.prepare(sql);
         if (!/^BEGIN|^COMMIT$/.test(sql)) return statement;
-        return { ...statement, run: () => way(sql, () => statement.run(), database) };
+        return { ...statement, run: () => way(sql, () => statement.run()) };
       },
     };
   };

@@ -166,22 +166,6 @@ export const durability: readonly Mutant[] = [
     tests: fault("D11_links"),
   },
   {
-    row: "D7",
-    what: "the disk is not waited for once something was claimed",
-    file: "src/store/engine.ts",
-    find: "    if (isSynced === this.#isSynced) return;\n",
-    put: "    if (isSynced) return;\n",
-    tests: [...fault("D7_power"), "tests/store/writer_test.ts"],
-  },
-  {
-    row: "D7",
-    what: "a claim waits for the disk",
-    file: "src/store/engine.ts",
-    find: 'operations.some(({ kind }) => kind !== "claim")',
-    put: "true",
-    tests: ["tests/store/writer_test.ts"],
-  },
-  {
     row: "H5",
     what: "time goes by the clock on the wall",
     file: "src/store/sqlite.ts",

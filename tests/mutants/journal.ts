@@ -135,7 +135,7 @@ export const journals: readonly Mutant[] = [
   },
   {
     row: "D7",
-    what: "place is reserved before a batch that takes most of it",
+    what: "place is reserved before a large batch",
     file: "src/store/journal.ts",
     find: "octets.length < LARGE_BATCH ? AHEAD : 0",
     put: "AHEAD",

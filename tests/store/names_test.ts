@@ -60,3 +60,21 @@ Deno.test("each message is among those of its own day, whatever was asked before
   ];
   for (const [receivedAt, name] of asked) assert.equal(layout.day(receivedAt), `/spool/${name}`);
 });
+
+Deno.test("D5 the spool is moved away: no name makes it anew, and all are there when it is back", async () => {
+  await using test = await TestStore.open({ viewed: false });
+  await test.store.commit(entryOf({ receivedAt }));
+  await test.store.probe();
+  const layout = new Layout(test.folder);
+  const database = disk.databases.open(layout.database, { readOnly: true });
+  const names = new Names(database, layout, disk);
+  const away = `${test.folder}-away`;
+  await Deno.rename(test.folder, away);
+  const { messages, problem } = names.write(0, 10);
+  assert.deepEqual([messages, problem], [0, `spool ${test.folder}: it is not there`]);
+  assert.equal(disk.files.look(test.folder), undefined);
+  await Deno.rename(away, test.folder);
+  assert.equal(names.write(0, 10).messages, 1);
+  assert.equal(disk.files.names(layout.day(receivedAt)).length, 1);
+  database.close();
+});

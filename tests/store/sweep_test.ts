@@ -2,18 +2,22 @@
 
 import assert from "node:assert/strict";
 import { disk } from "../../src/deno/files.ts";
+import { clock } from "../../src/deno/clock.ts";
 import { entryOf, TestStore } from "../fakes/store.ts";
 
 const OLD = Date.UTC(1999, 11, 31);
 const DAY = 86_400_000;
+/** Whatever day it is when the last of these tests is run. */
+const NOW = Date.now();
+const TODAY = new Date(NOW).toISOString().slice(0, 10);
 
-async function withLost(count: number): Promise<TestStore> {
-  const test = await TestStore.open({ viewed: true });
-  for (const receivedAt of [OLD, Date.now()]) {
+async function withLost(count: number, now = () => clock.now()): Promise<TestStore> {
+  const test = await TestStore.open({ viewed: true, clock: { ...clock, now } });
+  for (const receivedAt of [OLD, NOW]) {
     await test.store.commit(entryOf({ receivedAt }, { state: "held" }));
   }
   while ((await test.store.stats()).lag > 0);
-  for (const day of ["1999-12-31", "1999-12-30", new Date().toISOString().slice(0, 10)]) {
+  for (const day of ["1999-12-31", "1999-12-30", TODAY]) {
     await Deno.mkdir(`${test.folder}/${day}`, { recursive: true });
     for (let i = 0; i < count; i++) {
       await Deno.writeTextFile(`${test.folder}/${day}/lost${i}_0123456789abcdef.eml`, "x");
@@ -35,7 +39,7 @@ Deno.test("S24 names of mail that the store has lost go when their day is old", 
   assert.match(kept, /^test[0-9]+_[0-9a-f]{16}\.eml$/, "it is still in the queue");
   assert.deepEqual(others, ["notes.txt", "lost_x.eml"]);
   assert.equal(disk.files.look(`${test.folder}/1999-12-30`), undefined);
-  assert.equal(namesIn(test, new Date().toISOString().slice(0, 10)).length, 4);
+  assert.equal(namesIn(test, TODAY).length, 4);
 });
 
 Deno.test("S24 a day is old when all of it is", async () => {
@@ -48,17 +52,33 @@ Deno.test("S24 a day is old when all of it is", async () => {
 });
 
 Deno.test("S24 however many were lost, one sweep removes them", async () => {
-  await using test = await withLost(500);
+  await using test = await withLost(1_200);
   await test.store.sweep(7 * DAY);
   assert.equal(namesIn(test, "1999-12-31").length, 1);
   assert.equal(disk.files.look(`${test.folder}/1999-12-30`), undefined);
 });
 
-Deno.test("S24 names that cannot be removed are told of, and keep no other mail", async () => {
+Deno.test("S24 names that cannot be removed are told of, and keep no others", async () => {
   await using test = await withLost(1);
-  await Deno.mkdir(`${test.folder}/1999-12-28/lost_0123456789abcdef.eml/x`, { recursive: true });
+  for (const i of [0, 1]) {
+    const path = `${test.folder}/1999-12-28/lost${i}_0123456789abcdef.eml/x`;
+    await Deno.mkdir(path, { recursive: true });
+  }
   await test.store.drop({ all: true });
   const { messages, problems } = await test.store.sweep(-DAY);
-  assert.deepEqual([messages, problems.length], [2, 1]);
-  assert.match(problems[0], /^remove names of lost mail: /);
+  assert.deepEqual([messages, problems.length], [2, 2]);
+  for (const problem of problems) assert.match(problem, /^remove .*1999-12-28\/lost\d_/);
+  assert.equal(disk.files.look(`${test.folder}/1999-12-30`), undefined);
+});
+
+Deno.test("H5 the clock on the wall jumps: what was lost today stays its time", async () => {
+  let jumped = 0;
+  await using test = await withLost(1, () => clock.now() + jumped);
+  jumped = 3653 * DAY;
+  await test.store.sweep(7 * DAY);
+  assert.equal(namesIn(test, TODAY).length, 2);
+  assert.equal(disk.files.look(`${test.folder}/1999-12-30`), undefined);
+  jumped = -365 * DAY;
+  await test.store.sweep(7 * DAY);
+  assert.equal(namesIn(test, TODAY).length, 2);
 });

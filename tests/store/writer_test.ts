@@ -79,9 +79,6 @@ const CLAIM: Operation = {
   request: { free: 100, perDestination: 100, busy: [], lease: 1000 },
 };
 
-/** Of `PRAGMA synchronous`. */
-const FULL = 2;
-
 const committing = (entry: Entry): Operation => ({
   kind: "commit",
   message: { ...pack(entry), limit: undefined, body: { at: 0 } },
@@ -109,25 +106,17 @@ Deno.test("of several the one that is at fault is told so, and the others are ke
   assert.deepEqual(failing.claimed(), ["kept"]);
 });
 
-Deno.test("the disk is waited for, but not for claims alone", () => {
-  const folder = Deno.makeTempDirSync();
-  const waited: boolean[] = [];
-  const writer = new Writer(diskRunning((sql, run, database) => {
-    const { synchronous } = database.prepare("PRAGMA synchronous").get()!;
-    if (isCommit(sql)) waited.push(synchronous === FULL);
-    return run();
-  }));
-  writer.answer({ kind: "open", folder: `${folder}/spool`, viewed: false, wall: 0 });
-  waited.length = 0;
-  const commit = () => committing(entryOf());
-  const [octets] = entryOf().envelope.content.chunks;
-  for (const operations of [[CLAIM], [CLAIM, CLAIM], [commit()], [CLAIM, commit()], [CLAIM]]) {
-    const times = { time: 0, wall: 0 };
-    writer.answer({ kind: "write", operations, octets, places: [], times, gently: false });
-  }
-  assert.deepEqual(waited, [false, false, true, true, false]);
-  writer.answer({ kind: "close" });
-  Deno.removeSync(folder, { recursive: true });
+Deno.test("D3 no transaction can be begun: nothing is at fault, and it is opened anew", () => {
+  using failing = new FailingWriter();
+  failing.write(committing(entryOf({ id: "before" })));
+  failing.fail({ of: isBegin, behind: 0, error: "database is not open" });
+  const entries = ["one", "two"].map((id) => committing(entryOf({ id })));
+  assert.equal(failing.write(...entries).kind, "failed");
+  const answer = failing.write(...entries);
+  assert.ok(
+    answer.kind === "written" && answer.notices.some(({ about }) => about === "opened anew"),
+  );
+  assert.deepEqual(failing.claimed(), ["before", "one", "two"]);
 });
 
 for (const isDone of [true, false]) {

@@ -12,10 +12,11 @@ import { jsonLine } from "../json.ts";
 import { dev, json } from "../options.ts";
 import { withSpool } from "../spool.ts";
 import * as status from "../status.ts";
+import { counted } from "../words.ts";
 
 export const queueCount = action({
   name: "count",
-  summary: "counts the recipients that came and where they are; ends with 1 if that is not so",
+  summary: "counts the recipients that came and where they are; ends with 1 if it does not add up",
   options: { json, dev },
   run({ json, dev }) {
     return withSpool(dev, async ({ database, looks }) => {
@@ -53,7 +54,7 @@ function difference(
     if (isQueue ? states[state] === tally[state] : states[state] <= tally[state]) continue;
     return `${tally[state]} are said to be ${state}, ${states[state]} are there`;
   }
-  return alone === 0 ? undefined : `of ${alone} in the queue there is no message`;
+  return alone === 0 ? undefined : `there is no message of ${counted(alone, "recipient")}`;
 }
 
 function table(tally: Tally): string[] {
