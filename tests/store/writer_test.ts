@@ -1,6 +1,7 @@
 /** The writer, when its disk fails amid what it carries out one by one. */
 
 import assert from "node:assert/strict";
+import type { Statement } from "../../src/ports/database.ts";
 import type { Entry } from "../../src/ports/store.ts";
 import { pack } from "../../src/store/commit.ts";
 import type { Operation } from "../../src/store/engine.ts";
@@ -141,4 +142,49 @@ Deno.test("D3 what was handed out before the disk failed stays with whoever has 
     assert.equal(failing.write(CLAIM).kind, "failed");
     assert.deepEqual(failing.claimed(), []);
   }
+});
+
+Deno.test("D4 no room to set damage aside: what is in the database goes on", () => {
+  const folder = `${Deno.makeTempDirSync()}/spool`;
+  let failing = false;
+  const base = diskRunning((sql, run) => {
+    if (failing && isCommit(sql)) throw new Error("disk I/O error");
+    return run();
+  });
+  const open: typeof base.databases.open = (...args) => {
+    const database = base.databases.open(...args);
+    const unsound = {
+      get: () => ({ integrity_check: "Tree 3 is no tree" }),
+    } as unknown as Statement;
+    return {
+      exec: (sql) => database.exec(sql),
+      close: () => database.close(),
+      prepare: (sql) => /integrity_check/.test(sql) ? unsound : database.prepare(sql),
+    };
+  };
+  const files = {
+    ...base.files,
+    rename() {
+      throw new Error("database or disk is full");
+    },
+  };
+  const writer = new Writer({ ...base, files, databases: { ...base.databases, open } });
+  writer.answer({ kind: "open", folder, viewed: false, wall: 0 });
+  const [octets] = entryOf().envelope.content.chunks;
+  const write = (...operations: Operation[]) =>
+    writer.answer({
+      ...{ kind: "write", operations, octets, places: [], gently: false },
+      times: { time: 0, wall: 0 },
+    });
+  failing = true;
+  assert.equal(write(committing(entryOf({ id: "refused" }))).kind, "failed");
+  failing = false;
+  Deno.writeTextFileSync(`${folder}/damaged`, "");
+  const answer = write(committing(entryOf({ id: "first" })));
+  assert.ok(answer.kind === "failed" && answer.full);
+  const next = write(committing(entryOf({ id: "second" })), CLAIM);
+  assert.ok(next.kind === "written");
+  assert.deepEqual(next.results.map((result) => "value" in result), [true, true]);
+  writer.answer({ kind: "close" });
+  Deno.removeSync(folder, { recursive: true });
 });
