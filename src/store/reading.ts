@@ -24,14 +24,14 @@ export class Reading {
   readonly #start: () => ReaderThread;
   readonly #caughtUp: () => Promise<void>;
   readonly #salvage: () => Promise<void>;
+  readonly #files: Files;
+  readonly #log: Log;
   #reader: ReaderThread | undefined;
   /** How often another database has taken the place of the one before. */
   #changes = 0;
   #salvaging: Promise<void> | undefined;
   #ended = false;
-
-  readonly #files: Files;
-  readonly #log: Log;
+  /** What was wrong when it was looked for damage last. */
   #told = "";
 
   constructor(parts: {

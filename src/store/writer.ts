@@ -138,7 +138,7 @@ export class Writer {
       this.#salvage();
       this.#engine = open();
     }
-    if (takeMark(this.#layout, this.#disk) && !this.#isSound(this.#engine)) {
+    if (this.#isDamaged(this.#engine)) {
       this.#poison([]);
       this.#salvage();
       this.#engine = open();
@@ -147,13 +147,14 @@ export class Writer {
     return this.#engine;
   }
 
-  #isSound({ looks }: Engine): boolean {
+  /** A command has met damage, and it is there. */
+  #isDamaged({ looks }: Engine): boolean {
     try {
-      looks.checkSound();
-      return true;
+      if (takeMark(this.#layout, this.#disk)) looks.checkSound();
+      return false;
     } catch (error) {
       // What is wrong otherwise shows at the next write.
-      return this.#disk.databases.failure(error) !== "corrupt";
+      return this.#disk.databases.failure(error) === "corrupt";
     }
   }
 

@@ -84,3 +84,15 @@ Deno.test("B14 a mark that somebody has left without reason does no harm", async
   assert.throws(() => Deno.statSync(mark), Deno.errors.NotFound);
   assert.equal(salvagesOf(spool), 0);
 });
+
+Deno.test("D11 what stands in the place of a mark keeps no daemon from its start", async () => {
+  await using spool = await TestSpool.open();
+  await spool.close();
+  await Deno.mkdir(`${spool.folder}/damaged/x`, { recursive: true });
+  await spool.test.reopen();
+  await spool.store.commit(entryOf());
+  for (let looks = 0; looks < 500 && spool.test.logged.length === 0; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.deepEqual(spool.test.logged.map(({ event }) => event), ["damage not set aside"]);
+});

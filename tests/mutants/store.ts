@@ -143,8 +143,8 @@ export const store: readonly Mutant[] = [
     row: "B14",
     what: "damage that a command has met is not set aside at the start",
     file: "src/store/writer.ts",
-    find: "!this.#isSound(this.#engine)",
-    put: "false",
+    find: "if (this.#isDamaged(this.#engine))",
+    put: "if (false)",
     tests: ["tests/cli/damage_test.ts"],
   },
   {
@@ -159,8 +159,8 @@ export const store: readonly Mutant[] = [
     row: "B14",
     what: "a mark is believed at the start",
     file: "src/store/writer.ts",
-    find: " && !this.#isSound(this.#engine)",
-    put: "",
+    find: "if (takeMark(this.#layout, this.#disk)) looks.checkSound();\n      return false;\n",
+    put: "return takeMark(this.#layout, this.#disk);\n",
     tests: ["tests/cli/damage_test.ts"],
   },
   {
