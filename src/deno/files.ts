@@ -171,7 +171,7 @@ export function isWithin(path: string, folder: string): boolean {
   try {
     return `${Deno.realPathSync(path)}/`.startsWith(`${Deno.realPathSync(folder)}/`);
   } catch {
-    // What leads to it this process may not see: it is not from where it sees all.
+    // This process may not see what leads there: it is told as any other place.
     return false;
   }
 }
